@@ -1,0 +1,32 @@
+// out[i] = f(in0[...], in1[...], ...) for every element i of the output; inputs are broadcast.
+//
+// PARAMETERS   the inputs: __global const TYPE* in0, ...
+// OUTPUT       type of the output's elements
+// SIZE         number of output elements
+// SCALAR_BODY  computes and stores element i
+// VECTOR_BODY  computes and stores elements i to i+VW-1 (only where VW > 1)
+#include "common.h"
+
+#ifndef PARAMETERS
+#define PARAMETERS __global const float* in0
+#define OUTPUT float
+#define SIZE 1024
+#define SCALAR_BODY const float v0 = in0[i]; out[i] = max(v0, 0.0f);
+#define VECTOR_BODY const realV v0 = LOADV(in0, i); STOREV(max(v0, (realV)0), out, i);
+#endif
+
+__kernel void elementwise(PARAMETERS, __global OUTPUT* out) {
+    int i = get_global_id(0) * VW;
+    if (i >= SIZE) return;
+#if VW > 1
+    if (i + VW <= SIZE) {
+        VECTOR_BODY
+    } else {
+        for (; i < SIZE; ++i) {
+            SCALAR_BODY
+        }
+    }
+#else
+    SCALAR_BODY
+#endif
+}

@@ -1,0 +1,107 @@
+// Types and memory access shared by all kernels. Floating tensors lie in memory as `storage` and
+// are computed as `real`; sums over many elements use `accum`, which is never narrower than float.
+//
+// STORAGE  bits of a floating-point element in memory: 16, 32 or 64
+// COMPUTE  bits of arithmetic: 16 (needs cl_khr_fp16), 32 or 64 (needs cl_khr_fp64)
+// MULADD   form of a*b+c: 0 fma, 1 mad, 2 plain
+// VW       elements of the explicit vector type realV: 1, 2, 4, 8 or 16
+
+#ifndef STORAGE
+#define STORAGE 32
+#endif
+#ifndef COMPUTE
+#define COMPUTE 32
+#endif
+#ifndef MULADD
+#define MULADD 0
+#endif
+#ifndef VW
+#define VW 4
+#endif
+
+#define CAT_(a, b) a##b
+#define CAT(a, b) CAT_(a, b)
+
+#if COMPUTE == 16
+#pragma OPENCL EXTENSION cl_khr_fp16 : enable
+#define REAL half
+#define REAL_MAX 65504.0f
+#elif COMPUTE == 64
+#pragma OPENCL EXTENSION cl_khr_fp64 : enable
+#define REAL double
+#define REAL_MAX DBL_MAX
+#else
+#define REAL float
+#define REAL_MAX FLT_MAX
+#endif
+
+#if STORAGE == 16
+#define STORAGE_TYPE half
+#elif STORAGE == 64
+#define STORAGE_TYPE double
+#else
+#define STORAGE_TYPE float
+#endif
+
+typedef REAL real;
+typedef STORAGE_TYPE storage;
+#if COMPUTE == 64
+typedef double accum;
+#else
+typedef float accum;
+#endif
+
+#if VW == 1
+#define VECTOR(T) T
+#else
+#define VECTOR(T) CAT(T, VW)
+#endif
+typedef VECTOR(REAL) realV;
+#define TO_REALV CAT(convert_, VECTOR(REAL))
+
+#if MULADD == 0
+#define MADD(a, b, c) fma(a, b, c)
+#elif MULADD == 1
+#define MADD(a, b, c) mad(a, b, c)
+#else
+#define MADD(a, b, c) ((a) * (b) + (c))
+#endif
+
+// LOAD/STORE one element; LOADV/STOREV VW elements from element index i on, of any alignment;
+// LOADVA/STOREVA where the address is a multiple of the whole vector (one wide access on GPUs).
+#if STORAGE == COMPUTE
+#define LOAD(p, i) ((p)[i])
+#define STORE(v, p, i) ((p)[i] = (v))
+#if VW == 1
+#define LOADV(p, i) ((p)[i])
+#define STOREV(v, p, i) ((p)[i] = (v))
+#define LOADVA(p, i) ((p)[i])
+#define STOREVA(v, p, i) ((p)[i] = (v))
+#else
+#define LOADV(p, i) CAT(vload, VW)(0, (p) + (i))
+#define STOREV(v, p, i) CAT(vstore, VW)(v, 0, (p) + (i))
+#define LOADVA(p, i) (*(__global const realV*)((p) + (i)))
+#define STOREVA(v, p, i) (*(__global realV*)((p) + (i)) = (v))
+#endif
+#elif STORAGE == 16
+#define LOAD(p, i) ((real)vload_half(i, p))
+#define STORE(v, p, i) vstore_half_rte(v, i, p)
+#if VW == 1
+#define LOADV(p, i) LOAD(p, i)
+#define STOREV(v, p, i) STORE(v, p, i)
+#else
+#define LOADV(p, i) CAT(vload_half, VW)(0, (p) + (i))
+#define STOREV(v, p, i) CAT(CAT(vstore_half, VW), _rte)(v, 0, (p) + (i))
+#endif
+#define LOADVA(p, i) LOADV(p, i)
+#define STOREVA(v, p, i) STOREV(v, p, i)
+#else
+#error "COMPUTE must equal STORAGE, or be 32 where STORAGE is 16"
+#endif
+
+// What is fused behind an op: EPILOGUE(T, LOAD_T, value, index, channel) replaces `value` (of type
+// T, for the output elements from `index` on) and may read the extra operands EPILOGUE_ARGS.
+#ifndef EPILOGUE
+#define EPILOGUE(T, LOAD_T, value, index, channel)
+#define EPILOGUE_ARGS
+#endif

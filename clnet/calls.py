@@ -1,0 +1,169 @@
+"""The data that ops speak and the runtime acts on: calls, candidates, placements.
+
+Nothing here touches a device, so launch geometry, arguments and memory plans are tested without
+one. A candidate is one way to compute a node: a few calls in order, with the workspace they need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from clnet.tensor_spec import TensorSpec
+
+Role = Literal["in", "out", "work", "packed"]
+
+
+@dataclass(frozen=True)
+class Ref:
+    """An operand of a call: the node's n-th input, output, workspace or packed constant."""
+
+    role: Role
+    index: int = 0
+
+
+def In(index: int = 0) -> Ref:  # noqa: N802  (reads like the data it makes)
+    """The node's input ``index``."""
+    return Ref("in", index)
+
+
+def Out(index: int = 0) -> Ref:  # noqa: N802
+    """The node's output ``index``."""
+    return Ref("out", index)
+
+
+def Work(index: int = 0) -> Ref:  # noqa: N802
+    """The candidate's scratch memory ``index``; its bytes stand in ``Candidate.workspace``."""
+    return Ref("work", index)
+
+
+def PackedRef(index: int = 0) -> Ref:  # noqa: N802
+    """The candidate's rearranged constant ``index`` out of ``Candidate.packed``."""
+    return Ref("packed", index)
+
+
+Scalar = np.generic  # np.int32(3), np.float32(0.5): the kernel's argument type is the scalar's
+Define = tuple[str, "str | int | float"]
+
+
+@dataclass(frozen=True)
+class KernelCall:
+    """One launch of a kernel in ``cl_kernels/<source>.cl``.
+
+    ``defines`` become ``#define`` lines ahead of the source; their text comes from clnet itself or
+    is a checked number, never from a model. ``local_size`` None leaves the choice to the driver.
+    """
+
+    source: str
+    kernel: str
+    args: tuple[Ref | Scalar, ...]
+    global_size: tuple[int, ...]
+    local_size: tuple[int, ...] | None = None
+    defines: tuple[Define, ...] = ()
+
+
+@dataclass(frozen=True)
+class BlasCall:
+    """One CLBlast routine (``gemm``, ``gemv``, ``axpy``, ``scal``) on row-major operands.
+
+    ``operands`` are the matrices and vectors in the routine's order, ``offsets`` their first
+    elements, ``sizes`` the problem (m, n, k / n) and ``params`` everything else by CLBlast's name.
+    """
+
+    routine: Literal["gemm", "gemv", "axpy", "scal"]
+    dtype: str
+    operands: tuple[Ref, ...]
+    sizes: tuple[int, ...]
+    offsets: tuple[int, ...]
+    params: tuple[tuple[str, int | float | bool], ...] = ()
+
+
+@dataclass(frozen=True)
+class HostCall:
+    """A step computed by NumPy over mapped memory: ``function(*inputs) -> sequence of arrays``.
+
+    An output may be shorter along axis 0 than planned (NonMaxSuppression): the rest is trimmed
+    from what the caller of the session sees.
+    """
+
+    function: Callable[..., Sequence[np.ndarray]]
+    inputs: tuple[Ref, ...]
+    outputs: tuple[Ref, ...]
+
+
+Call = KernelCall | BlasCall | HostCall
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A constant input in the form a kernel wants: ``pack(array)`` gives a tensor of ``spec``."""
+
+    input: int
+    pack: Callable[[np.ndarray], np.ndarray]
+    spec: TensorSpec
+
+
+@dataclass(frozen=True)
+class Placement:
+    """``inner`` may live inside ``outer``'s memory, ``offset`` bytes in.
+
+    With ``replaces`` set, that call only copies between the two and is dropped when the memory
+    plan grants the placement. With None the candidate cannot work without it (in-place update).
+    """
+
+    inner: Ref
+    outer: Ref
+    offset: int = 0
+    replaces: int | None = None
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """What a tuner may vary: values of each macro, and local sizes (None: the driver's choice)."""
+
+    macros: Mapping[str, Sequence[int | str]] = field(default_factory=dict)
+    local_sizes: Sequence[tuple[int, ...] | None] = (None,)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to compute a node. The first that ``Op.lower`` returns is the untuned default."""
+
+    name: str
+    calls: tuple[Call, ...]
+    workspace: tuple[int, ...] = ()
+    packed: tuple[Packed, ...] = ()
+    placements: tuple[Placement, ...] = ()
+    space: SearchSpace | None = None
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A problem to solve: the op and what it is applied to. The key of tuning and of tests.
+
+    ``inputs`` holds None where an optional input is absent; ``constant`` marks the inputs whose
+    values are known when the session is compiled (weights), which may therefore be packed.
+    """
+
+    op: Any
+    inputs: tuple[TensorSpec | None, ...]
+    outputs: tuple[TensorSpec, ...]
+    constant: tuple[bool, ...]
+
+    def input(self, index: int) -> TensorSpec:
+        """The spec of input ``index``, which must be present."""
+        spec = self.inputs[index]
+        assert spec is not None, f"{self.op}: input {index} is absent"
+        return spec
+
+    def has(self, index: int) -> bool:
+        """Whether optional input ``index`` is present."""
+        return index < len(self.inputs) and self.inputs[index] is not None
+
+    @property
+    def output(self) -> TensorSpec:
+        """The spec of the first output."""
+        return self.outputs[0]

@@ -1,0 +1,1 @@
+"""Where every tensor lives: placements, lifetimes and the arena, as pure data."""

@@ -1,0 +1,186 @@
+"""Elementwise functions with NumPy broadcasting, alone or fused into one kernel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from clnet.calls import Candidate, Define, In, KernelCall, Out, Workload
+from clnet.device_info import DeviceInfo
+from clnet.graph import GraphBuilder, Node, Value
+from clnet.ops.base import Arg, Case, Op, register
+from clnet.ops.expression import Expression
+from clnet.ops.functions import FUNCTIONS
+from clnet.ops.lowering import STORAGE_TYPES, compute_type, float_defines, grid, strides_of
+from clnet.tensor_spec import TensorSpec
+
+
+def elementwise(function: str, **params: float | int) -> Elementwise:
+    """The op for one function of the table."""
+    return Elementwise(Expression.of(function, **params))
+
+
+@register
+@dataclass(frozen=True)
+class Elementwise(Op):
+    """``expression`` of the inputs, element by element."""
+
+    expression: Expression
+
+    @property
+    def label(self) -> str:
+        return self.expression.label
+
+    def infer(self, *inputs: TensorSpec | None) -> tuple[TensorSpec, ...]:
+        specs = [s for s in inputs if s is not None]
+        dtypes = self.expression.dtypes([s.dtype for s in specs])
+        return (TensorSpec(np.broadcast_shapes(*(s.shape for s in specs)), dtypes[-1]),)
+
+    def reference(self, *inputs: np.ndarray | None) -> tuple[np.ndarray, ...]:
+        arrays = [a for a in inputs if a is not None]
+        shape = np.broadcast_shapes(*(a.shape for a in arrays))
+        return (np.broadcast_to(self.expression.evaluate(*arrays), shape),)
+
+    def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
+        specs = [s for s in workload.inputs if s is not None]
+        shape, operand_strides = collapse(workload.output.shape, [s.shape for s in specs])
+        dtypes = self.expression.dtypes([s.dtype for s in specs])
+        flat = len(shape) <= 1
+        one_float = len(set(dtypes)) == 1 and specs[0].is_float
+        width = device.vector_width if flat and one_float and self.expression.is_vector else 1
+        size = math.prod(shape)
+        defines = _defines(self.expression, dtypes, shape, operand_strides, width, device)
+        call = KernelCall(
+            "elementwise",
+            "elementwise",
+            (*(In(i) for i in range(len(specs))), Out()),
+            grid(-(-size // width)),
+            None,
+            defines,
+        )
+        return [Candidate("elementwise", (call,))]
+
+    def vjp(
+        self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
+    ) -> tuple[Value | None, ...]:
+        (step,) = self.expression.steps  # gradients are taken before anything is fused
+        gradient = step.row.gradient
+        if gradient is None:
+            return super().vjp(build, node, grads)
+        result = gradient(build, node.inputs, node.output, grads[0], **dict(step.params))
+        return tuple(result)
+
+    @classmethod
+    def cases(cls) -> Iterable[Case]:
+        for name, row in FUNCTIONS.items():
+            for shapes in _case_shapes(row.arity):
+                yield Case(elementwise(name), tuple(Arg(s, low=0.1) for s in shapes))
+                yield Case(elementwise(name), tuple(Arg(s) for s in shapes))
+
+
+def _case_shapes(arity: int) -> list[list[tuple[int, ...]]]:
+    if arity == 1:
+        return [[(2, 3, 5)], [(33,)]]
+    return [
+        [(2, 3, 5)] * arity,
+        [(4, 1, 5), *[(3, 1)] * (arity - 1)],
+        [(7, 9), *[()] * (arity - 1)],
+    ]
+
+
+def collapse(
+    shape: Sequence[int], operands: Sequence[Sequence[int]]
+) -> tuple[tuple[int, ...], list[tuple[int, ...]]]:
+    """Merge neighbouring dimensions that all operands walk alike.
+
+    Returns the merged output shape and, per operand, its strides over it (0: broadcast).
+    """
+    rank = len(shape)
+    strides = []
+    for operand in operands:
+        padded = (1,) * (rank - len(operand)) + tuple(operand)
+        own = strides_of(padded)
+        strides.append([0 if padded[d] == 1 else own[d] for d in range(rank)])
+    merged: list[int] = []
+    merged_strides: list[list[int]] = [[] for _ in operands]
+    for d in range(rank):
+        if shape[d] == 1:
+            continue
+        joins = merged and all(
+            m[-1] == s[d] * shape[d] for m, s in zip(merged_strides, strides, strict=True)
+        )
+        if joins:
+            merged[-1] *= shape[d]
+            for m, s in zip(merged_strides, strides, strict=True):
+                m[-1] = s[d]
+        else:
+            merged.append(shape[d])
+            for m, s in zip(merged_strides, strides, strict=True):
+                m.append(s[d])
+    return tuple(merged), [tuple(m) for m in merged_strides]
+
+
+def _defines(
+    expression: Expression,
+    dtypes: Sequence[str],
+    shape: Sequence[int],
+    strides: Sequence[Sequence[int]],
+    width: int,
+    device: DeviceInfo,
+) -> tuple[Define, ...]:
+    """The macros that turn elementwise.cl into this expression."""
+    arity = expression.arity
+    storage = [STORAGE_TYPES[d] for d in dtypes]
+    scalar = [compute_type(d, device) for d in dtypes]
+    parameters = ", ".join(f"__global const {storage[i]}* in{i}" for i in range(arity))
+    loads = [
+        f"const {scalar[i]} v{i} = {_load(dtypes[i], f'in{i}', _index(shape, strides[i]))};"
+        for i in range(arity)
+    ]
+    result = expression.result
+    body = [*loads, *expression.statements(scalar), _store(dtypes[-1], f"v{result}")]
+    defines: list[Define] = [("PARAMETERS", parameters), ("OUTPUT", storage[-1])]
+    floats = [d for d in dtypes if d.startswith("float")]
+    if floats:
+        defines += float_defines(_widest(floats), device)
+    defines += [("SIZE", math.prod(shape)), ("VW", width), ("SCALAR_BODY", " ".join(body))]
+    if width > 1:
+        vector_loads = [
+            f"const realV v{i} = "
+            + (f"LOADV(in{i}, i);" if strides[i] != (0,) else f"LOAD(in{i}, 0);")
+            for i in range(arity)
+        ]
+        body = [*vector_loads, *expression.statements(["realV"] * len(dtypes))]
+        defines += [("VECTOR_BODY", " ".join([*body, f"STOREV(v{result}, out, i);"]))]
+    return tuple(defines)
+
+
+def _widest(floats: Sequence[str]) -> str:
+    return max(floats, key=lambda d: int(d.removeprefix("float")))
+
+
+def _load(dtype: str, pointer: str, index: str) -> str:
+    return f"vload_half({index}, {pointer})" if dtype == "float16" else f"{pointer}[{index}]"
+
+
+def _store(dtype: str, value: str) -> str:
+    if dtype == "float16":
+        return f"vstore_half_rte({value}, i, out);"
+    return f"out[i] = {value};"
+
+
+def _index(shape: Sequence[int], strides: Sequence[int]) -> str:
+    """The element of an operand that belongs to flat output element ``i``."""
+    terms = []
+    inner = math.prod(shape)
+    for extent, stride in zip(shape, strides, strict=True):
+        inner //= extent
+        if stride:
+            position = f"i / {inner}" if inner > 1 else "i"
+            if extent * inner != math.prod(shape):
+                position = f"({position}) % {extent}"
+            terms.append(f"({position}) * {stride}" if stride > 1 else f"({position})")
+    return " + ".join(terms) or "0"

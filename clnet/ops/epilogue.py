@@ -1,0 +1,67 @@
+"""What is fused behind an op: an expression over its result, computed before it is stored.
+
+An op that can carry one has a field ``epilogue: Expression``. Value 0 of the expression is the
+op's own result; its other inputs are further inputs of the node, behind the op's own ones. Each is
+a tensor of the output's shape (a residual), one value per channel, or a single value. Kernels put
+``EPILOGUE_ARGS`` behind their own parameters and apply ``EPILOGUE`` (see ``common.h``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from clnet.calls import Define
+from clnet.device_info import DeviceInfo
+from clnet.ops.expression import Expression
+from clnet.ops.lowering import STORAGE_TYPES
+from clnet.tensor_spec import TensorSpec
+
+Role = Literal["full", "channel", "single"]
+
+
+def extra_role(extra: TensorSpec, output: TensorSpec, channel_axis: int = 1) -> Role | None:
+    """How an extra operand meets the output, or None where it cannot be fused."""
+    if extra.dtype != output.dtype or not extra.is_float:
+        return None
+    if extra.shape == output.shape:
+        return "full"
+    if extra.size == 1 and extra.rank <= output.rank:
+        return "single"
+    padded = (1,) * (output.rank - extra.rank) + extra.shape
+    channels = tuple(d if i == channel_axis else 1 for i, d in enumerate(output.shape))
+    return "channel" if padded == channels else None
+
+
+def epilogue_defines(
+    epilogue: Expression,
+    extras: Sequence[TensorSpec],
+    output: TensorSpec,
+    device: DeviceInfo,
+    channel_axis: int = 1,
+) -> tuple[Define, ...]:
+    """The macros EPILOGUE and EPILOGUE_ARGS. The call's args must end with the extras' refs.
+
+    In EPILOGUE(T, LOAD_T, value, index, channel), ``value`` is a variable of type T that holds the
+    output elements from element ``index`` on, all of them of channel ``channel``.
+    """
+    if not epilogue.steps:
+        return ()
+    storage = STORAGE_TYPES[output.dtype]
+    parameters = "".join(f", __global const {storage}* extra{i}" for i in range(len(extras)))
+    loads = []
+    for i, extra in enumerate(extras):
+        role = extra_role(extra, output, channel_axis)
+        text = {
+            "full": f"LOAD_T(extra{i}, index)",
+            "channel": f"(T)LOAD(extra{i}, channel)",
+            "single": f"(T)LOAD(extra{i}, 0)",
+        }[role or "single"]
+        loads.append(f"const T e{i + 1} = {text};")
+    count = epilogue.arity + len(epilogue.steps)
+    body = ["const T e0 = value;", *loads, *epilogue.statements(["T"] * count, "e")]
+    text = " ".join([*body, f"value = e{epilogue.result};"])
+    return (
+        ("EPILOGUE_ARGS", parameters),
+        ("EPILOGUE(T, LOAD_T, value, index, channel)", f"{{ {text} }}"),
+    )

@@ -1,0 +1,55 @@
+"""Small helpers that ops share when they lower themselves. Pure data in, pure data out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from clnet.calls import Define
+from clnet.device_info import DeviceInfo
+
+#: OpenCL C type of an element in memory, by dtype. bool is one byte of 0 or 1.
+STORAGE_TYPES = {
+    "float32": "float", "float16": "half", "float64": "double", "bool": "uchar",
+    "int8": "char", "int16": "short", "int32": "int", "int64": "long",
+    "uint8": "uchar", "uint16": "ushort", "uint32": "uint", "uint64": "ulong",
+}  # fmt: skip
+
+
+def ceil_div(a: int, b: int) -> int:
+    """a / b rounded up."""
+    return -(-a // b)
+
+
+def round_up(a: int, b: int) -> int:
+    """The smallest multiple of b that is not below a."""
+    return ceil_div(a, b) * b
+
+
+def strides_of(shape: Sequence[int]) -> tuple[int, ...]:
+    """Row-major strides in elements."""
+    return tuple(math.prod(shape[i + 1 :]) for i in range(len(shape)))
+
+
+def float_defines(dtype: str, device: DeviceInfo) -> tuple[Define, ...]:
+    """STORAGE, COMPUTE and MULADD of ``common.h`` for tensors of a floating dtype."""
+    storage = {"float16": 16, "float32": 32, "float64": 64}[dtype]
+    compute = 32 if storage == 16 and not device.fp16 else storage
+    form = {"fma": 0, "mad": 1, "plain": 2}[device.multiply_add]
+    return (("STORAGE", storage), ("COMPUTE", compute), ("MULADD", form))
+
+
+def compute_type(dtype: str, device: DeviceInfo) -> str:
+    """OpenCL C type in which elements of a dtype are computed."""
+    if dtype == "float16" and not device.fp16:
+        return "float"
+    return STORAGE_TYPES[dtype]
+
+
+def grid(*sizes: int, multiple: int = 64) -> tuple[int, ...]:
+    """A global size for kernels that guard their first dimension: it is rounded up, so that the
+    driver finds a good local size whatever the problem. Kernels compare with the true size."""
+    first = max(1, sizes[0])
+    if first > multiple:
+        first = round_up(first, multiple)
+    return (first, *(max(1, s) for s in sizes[1:]))

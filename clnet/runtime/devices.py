@@ -1,0 +1,156 @@
+"""Finds OpenCL devices, describes them, and picks the one that the user means."""
+
+from __future__ import annotations
+
+import os
+import threading
+from functools import cached_property, lru_cache
+from typing import Any
+
+from clnet.device_info import DeviceInfo
+from clnet.errors import DeviceError
+from clnet.runtime import blas
+from clnet.runtime.memory import MemoryPolicy, Transfers, probe_policy
+from clnet.runtime.opencl import cl
+
+
+class Device:
+    """One OpenCL device. Sessions share its context; each has a queue of its own."""
+
+    def __init__(self, index: int, cl_device: Any) -> None:
+        self.index, self.cl_device = index, cl_device
+        self.uploads = Transfers()  # weights on their way to the device, not part of any run
+        self._lock = threading.Lock()
+
+    @cached_property
+    def info(self) -> DeviceInfo:
+        """The device as plain data."""
+        return describe(self.cl_device)
+
+    @cached_property
+    def context(self) -> Any:
+        """The OpenCL context that everything on this device lives in."""
+        try:
+            return cl.Context([self.cl_device])
+        except cl.Error as error:
+            raise DeviceError(f"{self}: cannot create a context: {error}") from None
+
+    @cached_property
+    def memory_policy(self) -> MemoryPolicy:
+        """How host and device share memory here, found by a probe."""
+        with self._lock:
+            return probe_policy(self.context, self.new_queue(), self.info.unified_memory)
+
+    def new_queue(self) -> Any:
+        """A new in-order queue."""
+        return cl.CommandQueue(self.context)
+
+    def __str__(self) -> str:
+        return f"{self.info.name} ({self.info.platform})"
+
+
+@lru_cache(maxsize=1)
+def devices() -> tuple[Device, ...]:
+    """All OpenCL devices, in the platforms' order. Empty where no platform is installed."""
+    found = []
+    try:
+        platforms = cl.get_platforms()
+    except cl.Error:  # the loader's way of saying that there is none
+        return ()
+    for platform in platforms:
+        try:
+            found += platform.get_devices()
+        except cl.Error:  # a platform without devices raises instead of giving none
+            continue
+    return tuple(Device(i, d) for i, d in enumerate(found))
+
+
+def find_device(selector: str | int | Device | None = None) -> Device:
+    """The device meant by an index, ``"platform:device"`` indices, or a part of a name.
+
+    None asks ``CLNET_DEVICE``, then takes the best one: a GPU before a CPU. Raises DeviceError
+    naming what there is.
+    """
+    if isinstance(selector, Device):
+        return selector
+    if selector is None:
+        selector = os.environ.get("CLNET_DEVICE") or None
+    known = devices()
+    if not known:
+        raise DeviceError("no OpenCL device found; `clnet doctor` says why and how to mend it")
+    if selector is None:
+        return min(known, key=_rank)
+    return _match(str(selector), known)
+
+
+def _match(text: str, known: tuple[Device, ...]) -> Device:
+    if text.isdigit() and int(text) < len(known):
+        return known[int(text)]
+    platform, _, number = text.partition(":")
+    if platform.isdigit() and number.isdigit():
+        platforms = list(dict.fromkeys(d.cl_device.platform for d in known))
+        if int(platform) < len(platforms):
+            there = [d for d in known if d.cl_device.platform == platforms[int(platform)]]
+            if int(number) < len(there):
+                return there[int(number)]
+    matches = [d for d in known if text.lower() in f"{d.info.platform} {d.info.name}".lower()]
+    if matches:
+        return matches[0]
+    listed = ", ".join(f"{d.index}: {d}" for d in known)
+    raise DeviceError(f"no OpenCL device matches {text!r}; there are {listed}")
+
+
+def _rank(device: Device) -> tuple[int, int]:
+    """Lower is better: real GPUs, then CPUs, then GPUs in software; PoCL before other CPUs."""
+    info = device.info
+    software = "llvmpipe" in info.name.lower()
+    if software:
+        return (2, device.index)
+    if info.kind == "gpu":
+        return (0, device.index)
+    return (1, 0 if "portable" in info.platform.lower() else 1 + device.index)
+
+
+def describe(device: Any) -> DeviceInfo:
+    """Read a device's limits; what its driver is known to do badly is corrected here."""
+    extensions = set(device.extensions.split())
+    platform = device.platform
+    is_cpu = bool(device.type & cl.device_type.CPU) or "llvmpipe" in device.name
+    width = device.native_vector_width_float or device.preferred_vector_width_float or 4
+    width = max(w for w in (1, 2, 4, 8, 16) if w <= width)
+    form = "fma"
+    if is_cpu and "portable" in platform.name.lower():
+        if _pocl_version(platform.version) < (3, 1):
+            width, form = min(width, 8), "plain"  # float16 aborts LLVM 14; fma is a library call
+    elif not is_cpu or "rusticl" in platform.name.lower():
+        width, form = min(max(width, 4), 4), "mad"
+    return DeviceInfo(
+        name=device.name.strip(),
+        vendor=device.vendor.strip(),
+        platform=platform.name.strip(),
+        driver=f"{platform.version.strip()} / {device.driver_version.strip()}",
+        kind="cpu" if is_cpu else "gpu",
+        compute_units=device.max_compute_units,
+        vector_width=width,
+        multiply_add=form,
+        max_work_group_size=device.max_work_group_size,
+        max_work_item_sizes=tuple(device.max_work_item_sizes),
+        local_memory=device.local_mem_size,
+        address_align=max(device.mem_base_addr_align // 8, 16),
+        global_memory=device.global_mem_size,
+        max_allocation=device.max_mem_alloc_size,
+        fp16="cl_khr_fp16" in extensions,
+        fp64="cl_khr_fp64" in extensions,
+        images=bool(device.image_support),
+        unified_memory=bool(device.host_unified_memory),
+        blas=blas.available(),
+    )
+
+
+def _pocl_version(text: str) -> tuple[int, int]:
+    """(3, 1) out of "OpenCL 3.0 PoCL 3.1+debian …"."""
+    for word in text.replace("pocl", "PoCL").partition("PoCL")[2].split():
+        parts = word.split("+")[0].split("-")[0].split(".")
+        if len(parts) >= 2 and parts[0].isdigit() and parts[1].isdigit():
+            return int(parts[0]), int(parts[1])
+    return (0, 0)

@@ -1,0 +1,108 @@
+"""A flat list of launches whose arguments are bound: what a session runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from clnet.calls import BlasCall, Call, HostCall, KernelCall
+from clnet.runtime import blas
+from clnet.runtime.devices import Device
+from clnet.runtime.memory import Buffer, Transfers
+from clnet.runtime.opencl import cl
+from clnet.runtime.programs import program_cache
+from clnet.tensor_spec import TensorSpec
+
+
+@dataclass(frozen=True)
+class Region:
+    """A tensor's place: ``spec`` at ``offset`` bytes inside ``buffer``."""
+
+    buffer: Buffer
+    offset: int
+    spec: TensorSpec
+
+
+@dataclass(frozen=True)
+class BoundCall:
+    """A call and the region of each operand, in the order the call names them."""
+
+    call: Call
+    operands: tuple[Region, ...]
+
+
+class Executable:
+    """Bound calls on one queue. ``run`` enqueues them all and does not wait."""
+
+    def __init__(self, device: Device, calls: Sequence[BoundCall], buffers: list[Buffer]) -> None:
+        self.device = device
+        self.queue = device.new_queue()
+        self.transfers = Transfers()
+        #: Actual lengths along axis 0 of host-computed outputs that came out shorter, by region.
+        self.lengths: dict[Region, int] = {}
+        self._buffers = buffers
+        self._regions: dict[tuple[int, int, int], Any] = {}
+        program_cache(device).build(b.call for b in calls if isinstance(b.call, KernelCall))
+        self._steps = [self._bind(bound) for bound in calls]
+
+    @property
+    def launches(self) -> int:
+        """Calls enqueued per run."""
+        return len(self._steps)
+
+    def run(self) -> None:
+        """Enqueue every call in order."""
+        for function, arguments in self._steps:
+            function(*arguments)
+
+    def map(self, region: Region, *, write: bool) -> AbstractContextManager[np.ndarray]:
+        """A view of a region; see :meth:`clnet.runtime.memory.Buffer.map`."""
+        spec = region.spec
+        return region.buffer.map(
+            self.queue, self.transfers, spec.shape, spec.dtype, write=write, offset=region.offset
+        )
+
+    def release(self) -> None:
+        """Give all memory back now; the executable cannot run any more."""
+        self.queue.finish()
+        self._steps.clear()
+        self._regions.clear()
+        for buffer in self._buffers:
+            buffer.release()
+        self._buffers.clear()
+
+    def _bind(self, bound: BoundCall) -> tuple[Callable[..., object], tuple[Any, ...]]:
+        call = bound.call
+        if isinstance(call, HostCall):
+            return self._run_host, (call, bound.operands)
+        memory = [self._memory(r) for r in bound.operands]
+        if isinstance(call, BlasCall):
+            return blas.bind(call, self.queue, memory), ()
+        operands = iter(memory)
+        kernel = program_cache(self.device).kernel(call)
+        kernel.set_args(*(a if isinstance(a, np.generic) else next(operands) for a in call.args))
+        return cl.enqueue_nd_range_kernel, (self.queue, kernel, call.global_size, call.local_size)
+
+    def _memory(self, region: Region) -> Any:
+        key = (id(region.buffer), region.offset, region.spec.nbytes)
+        if key not in self._regions:
+            self._regions[key] = region.buffer.region(region.offset, region.spec.nbytes)
+        return self._regions[key]
+
+    def _run_host(self, call: HostCall, operands: tuple[Region, ...]) -> None:
+        inputs, outputs = operands[: len(call.inputs)], operands[len(call.inputs) :]
+        arrays = []
+        for region in inputs:
+            with self.map(region, write=False) as view:
+                arrays.append(np.array(view))  # host memory; a mapping must not outlive its block
+        for region, result in zip(outputs, call.function(*arrays), strict=True):
+            with self.map(region, write=True) as view:
+                if result.shape != view.shape:
+                    view[...] = 0
+                    self.lengths[region] = len(result)
+                    view = view[: len(result)]
+                view[...] = result

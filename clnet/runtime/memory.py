@@ -1,0 +1,160 @@
+"""Buffers that host and device share, how they are mapped, and a count of every copied byte."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from clnet.errors import DeviceError
+from clnet.runtime.opencl import cl
+
+
+class MemoryPolicy(Enum):
+    """How the host reaches a buffer's memory."""
+
+    ALLOC_HOST_PTR = "alloc_host_ptr"  #: the driver allocates, mapping aliases
+    USE_HOST_PTR = "use_host_ptr"  #: clnet allocates page-aligned memory, mapping aliases
+    COPY = "copy"  #: the device's own memory; reads and writes are enqueued
+
+
+@dataclass
+class Transfers:
+    """Counts what the runtime enqueues between host and device."""
+
+    bytes_copied: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, nbytes: int) -> None:
+        """Count one enqueued read, write or copy."""
+        with self._lock:
+            self.bytes_copied += nbytes
+
+
+PAGE = 4096
+
+
+def page_aligned(nbytes: int) -> np.ndarray:
+    """Host memory that starts on a page and fills whole pages."""
+    size = -(-nbytes // PAGE) * PAGE
+    raw = np.empty(size + PAGE, np.uint8)
+    start = -raw.ctypes.data % PAGE
+    return raw[start : start + size]
+
+
+class Buffer:
+    """Device-visible memory of ``nbytes``. ``cl_buffer`` goes to kernels."""
+
+    def __init__(self, context: Any, nbytes: int, policy: MemoryPolicy) -> None:
+        flags = cl.mem_flags.READ_WRITE
+        self.nbytes, self.policy = max(1, nbytes), policy
+        try:
+            if policy is MemoryPolicy.ALLOC_HOST_PTR:
+                flags |= cl.mem_flags.ALLOC_HOST_PTR
+                self.cl_buffer = cl.Buffer(context, flags, self.nbytes)
+            elif policy is MemoryPolicy.USE_HOST_PTR:
+                flags |= cl.mem_flags.USE_HOST_PTR
+                self.cl_buffer = cl.Buffer(context, flags, hostbuf=page_aligned(self.nbytes))
+            else:
+                self.cl_buffer = cl.Buffer(context, flags, self.nbytes)
+        except cl.Error as error:
+            raise DeviceError(
+                f"cannot allocate {self.nbytes} bytes on the device: {error}"
+            ) from None
+
+    @contextmanager
+    def map(
+        self, queue: Any, transfers: Transfers, shape: tuple[int, ...], dtype: str, *,
+        write: bool, offset: int = 0,
+    ) -> Iterator[np.ndarray]:  # fmt: skip
+        """A NumPy view of ``shape`` and ``dtype``, ``offset`` bytes in; valid inside the block.
+
+        ``write`` True: what stood there before is undefined, the device sees what is written.
+        ``write`` False: the view is read-only. Waits for the queue where it must.
+        """
+        nbytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+        if nbytes == 0:
+            yield np.empty(shape, dtype)
+        elif self.policy is MemoryPolicy.COPY:
+            yield from self._copy(queue, transfers, shape, dtype, write, offset)
+        else:
+            flags = cl.map_flags.WRITE_INVALIDATE_REGION if write else cl.map_flags.READ
+            view, _ = cl.enqueue_map_buffer(
+                queue, self.cl_buffer, flags, offset, shape, dtype, is_blocking=True
+            )
+            mapping = view.base
+            if not write:
+                view.flags.writeable = False
+            try:
+                yield view
+            finally:
+                mapping.release(queue)
+
+    def _copy(
+        self, queue: Any, transfers: Transfers, shape: tuple[int, ...], dtype: str,
+        write: bool, offset: int,
+    ) -> Iterator[np.ndarray]:  # fmt: skip
+        view = np.empty(shape, dtype)
+        if not write:
+            cl.enqueue_copy(queue, view, self.cl_buffer, src_offset=offset)
+            transfers.add(view.nbytes)
+            view.flags.writeable = False
+        yield view
+        if write:
+            cl.enqueue_copy(queue, self.cl_buffer, view, dst_offset=offset)
+            transfers.add(view.nbytes)
+
+    def region(self, offset: int, nbytes: int) -> Any:
+        """A sub-buffer for kernels; ``offset`` is aligned as the device asks."""
+        if offset == 0 and nbytes >= self.nbytes:
+            return self.cl_buffer
+        return self.cl_buffer.get_sub_region(offset, max(1, nbytes), cl.mem_flags.READ_WRITE)
+
+    def release(self) -> None:
+        """Give the memory back now."""
+        self.cl_buffer.release()
+
+
+_PROBE = "__kernel void probe(__global int* x) { x[get_global_id(0)] += 1; }"
+_PROBE_INTS = 4096
+
+
+def probe_policy(context: Any, queue: Any, unified: bool) -> MemoryPolicy:
+    """The first policy whose mapping really aliases the device's memory, or COPY.
+
+    A device that does not call its memory unified may still map (NVIDIA does, by copying), so it
+    is not even tried. Where memory is unified, mapping must give the same address each time, that
+    of our own pages for USE_HOST_PTR, and a kernel's result must stand at that address.
+    """
+    if not unified:
+        return MemoryPolicy.COPY
+    kernel = cl.Kernel(cl.Program(context, _PROBE).build(), "probe")
+    for policy in (MemoryPolicy.ALLOC_HOST_PTR, MemoryPolicy.USE_HOST_PTR):
+        if _aliases(context, queue, kernel, policy):
+            return policy
+    return MemoryPolicy.COPY
+
+
+def _aliases(context: Any, queue: Any, kernel: Any, policy: MemoryPolicy) -> bool:
+    buffer = Buffer(context, _PROBE_INTS * 4, policy)
+    transfers = Transfers()
+    try:
+        with buffer.map(queue, transfers, (_PROBE_INTS,), "int32", write=True) as view:
+            view[...] = np.arange(_PROBE_INTS)
+            address = view.ctypes.data
+        kernel.set_args(buffer.cl_buffer)
+        cl.enqueue_nd_range_kernel(queue, kernel, (_PROBE_INTS,), None)
+        with buffer.map(queue, transfers, (_PROBE_INTS,), "int32", write=False) as view:
+            same_place = view.ctypes.data == address
+            # Read through the first mapping's address: only shared memory shows the result there.
+            first = np.ctypeslib.as_array((ctypes.c_int32 * _PROBE_INTS).from_address(address))
+            return same_place and bool((first == np.arange(_PROBE_INTS) + 1).all())
+    finally:
+        queue.finish()
+        buffer.release()

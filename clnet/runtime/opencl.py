@@ -1,0 +1,14 @@
+"""The one place that imports pyopencl, after the environment has been prepared for it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any
+
+from clnet.runtime import icd
+
+icd.prepare()
+os.environ.setdefault("PYOPENCL_NO_CACHE", "1")  # clnet keeps its own cache of programs
+
+cl: Any = importlib.import_module("pyopencl")

@@ -1,0 +1,154 @@
+"""Assembles kernel sources, builds them in parallel, and keeps their binaries on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+import threading
+import weakref
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from clnet import resources
+from clnet.calls import Define, KernelCall
+from clnet.errors import BuildError
+from clnet.runtime.devices import Device
+from clnet.runtime.opencl import cl
+
+_INCLUDE = re.compile(r'^#include "([a-z0-9_]+\.h)"$', re.MULTILINE)
+_MAGIC = b"clnet-program-1\n"
+#: The cache is pruned to this size, the longest unused first.
+CACHE_BYTES = 512 << 20
+OPTIONS = ("-cl-std=CL1.2",)
+
+
+def assemble(call: KernelCall) -> str:
+    """The complete source of a call's program: its defines, then the file with its includes."""
+    return _assemble(call.source, call.defines)
+
+
+def _assemble(source: str, defines: tuple[Define, ...]) -> str:
+    text = resources.kernel_path(source).read_text()
+    text = _INCLUDE.sub(lambda m: (resources.kernels_path() / "include" / m[1]).read_text(), text)
+    return "".join(f"#define {name} {value}\n" for name, value in defines) + text
+
+
+def cache_folder() -> Path:
+    """Where binaries are kept: ``CLNET_CACHE``, or the user's cache folder."""
+    root = os.environ.get("CLNET_CACHE") or platformdirs.user_cache_dir("clnet")
+    return Path(root) / "programs"
+
+
+class ProgramCache:
+    """Programs of one device: each is built once per process, and once per machine."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._built: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def build(self, calls: Iterable[KernelCall]) -> None:
+        """Build all that the calls need, several at a time. Raises BuildError for the first bad."""
+        sources = {(c.source, c.defines): c for c in calls}
+        missing = [c for c in sources.values() if self._key(c) not in self._built]
+        if missing:
+            with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+                list(pool.map(self.program, missing))
+
+    def kernel(self, call: KernelCall) -> Any:
+        """A kernel object of its own, whose arguments can stay bound."""
+        return cl.Kernel(self.program(call), call.kernel)
+
+    def program(self, call: KernelCall) -> Any:
+        """The built program of a call."""
+        key = self._key(call)
+        with self._lock:
+            program = self._built.get(key)
+        if program is None:
+            program = self._load(key) or self._compile(key, call)
+            with self._lock:
+                program = self._built.setdefault(key, program)
+        return program
+
+    def _key(self, call: KernelCall) -> str:
+        info = self._device.info
+        parts = (assemble(call), *OPTIONS, info.name, info.platform, info.driver)
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+    def _compile(self, key: str, call: KernelCall) -> Any:
+        program = cl.Program(self._device.context, assemble(call))
+        try:
+            program.build(options=list(OPTIONS), cache_dir=False)
+            cl.Kernel(program, call.kernel)  # some drivers (Mali) compile only here
+        except cl.Error as error:
+            log = " | ".join(line.strip() for line in str(error).splitlines()[:12] if line.strip())
+            raise BuildError(f"{call.source}:{call.kernel} on {self._device}: {log}") from None
+        _store(cache_folder() / key, program.get_info(cl.program_info.BINARIES)[0])
+        return program
+
+    def _load(self, key: str) -> Any | None:
+        binary = _read(cache_folder() / key)
+        if binary is None:
+            return None
+        try:
+            device = self._device
+            program = cl.Program(device.context, [device.cl_device], [binary])
+            return program.build(options=list(OPTIONS), cache_dir=False)
+        except cl.Error:  # a binary of another driver build: compile the source instead
+            return None
+
+
+_caches: weakref.WeakKeyDictionary[Device, ProgramCache] = weakref.WeakKeyDictionary()
+
+
+def program_cache(device: Device) -> ProgramCache:
+    """The one program cache of a device."""
+    return _caches.setdefault(device, ProgramCache(device))
+
+
+def _read(path: Path) -> bytes | None:
+    """A cached binary, or None where it is absent, damaged or not ours."""
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & 0o022):
+                return None
+            content = file.read()
+        os.utime(path)
+    except OSError:
+        return None
+    head, digest, binary = content[:16], content[16:48], content[48:]
+    if head != _MAGIC or hashlib.sha256(binary).digest() != digest:
+        return None
+    return binary
+
+
+def _store(path: Path, binary: bytes) -> None:
+    """Keep a binary, whole or not at all. A cache that cannot be written is only slower."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(_MAGIC + hashlib.sha256(binary).digest() + binary)
+        os.replace(file.name, path)
+    except OSError:
+        return
+
+
+def prune_cache(limit: int = CACHE_BYTES) -> None:
+    """Drop the longest unused binaries until the cache is within ``limit`` bytes."""
+    try:
+        entries = [(p.stat().st_mtime, p.stat().st_size, p) for p in cache_folder().iterdir()]
+    except OSError:
+        return
+    total = sum(size for _, size, _ in entries)
+    for _, size, path in sorted(entries):
+        if total <= limit:
+            break
+        path.unlink(missing_ok=True)
+        total -= size

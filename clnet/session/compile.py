@@ -1,0 +1,248 @@
+"""All stages in order: passes, candidates, placements, arena, buffers, bound launches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from clnet.calls import BlasCall, Call, Candidate, HostCall, KernelCall, Ref, Workload
+from clnet.errors import ClnetError, ShapeError
+from clnet.graph import Graph, Node, Value
+from clnet.memory.arena import ArenaPlan, Block, plan_arena
+from clnet.memory.placement import Kind, Placements, Tensor
+from clnet.passes.pipeline import optimize
+from clnet.runtime.devices import Device
+from clnet.runtime.executable import BoundCall, Executable, Region
+from clnet.runtime.memory import Buffer
+from clnet.tensor_spec import TensorSpec
+
+#: Picks one of a workload's candidates; the default takes the first.
+Chooser = Callable[[Workload, list[Candidate]], Candidate]
+
+
+def first_candidate(workload: Workload, candidates: list[Candidate]) -> Candidate:
+    """The untuned default."""
+    return candidates[0]
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """Key of a workspace: which node's, and which of its several."""
+
+    node: Node
+    index: int
+
+
+@dataclass
+class LoweredNode:
+    """A node with the candidate chosen for it, and its operands by reference."""
+
+    node: Node
+    candidate: Candidate
+
+    def key(self, ref: Ref) -> Hashable:
+        """The tensor that a call's reference means."""
+        if ref.role == "work":
+            return Scratch(self.node, ref.index)
+        if ref.role == "packed":
+            packed = self.candidate.packed[ref.index]
+            return (self.node.inputs[packed.input], packed.pack)
+        operands = self.node.inputs if ref.role == "in" else self.node.outputs
+        value = operands[ref.index]
+        assert value is not None, f"{self.node}: absent operand {ref}"
+        return value
+
+
+@dataclass
+class Compiled:
+    """What a session runs, and where its inputs, outputs and states are."""
+
+    executable: Executable
+    inputs: dict[str, Region]
+    outputs: dict[str, Region]
+    states: dict[str, Region]
+    arena: ArenaPlan
+    build_seconds: float
+    layers: list[tuple[str, str, str, int]] = field(
+        default_factory=list
+    )  # name, op, candidate, calls
+
+
+def compile_graph(
+    graph: Graph,
+    device: Device,
+    precision: str = "fp32",
+    choose: Chooser = first_candidate,
+) -> Compiled:
+    """Make ``graph`` executable on ``device``. The graph is rewritten and its constants are moved
+    to the device, so it cannot be used again."""
+    optimize(graph, precision)
+    return _Compiler(graph, device, choose).compile()
+
+
+class _Compiler:
+    """The stages after the passes; each method is one."""
+
+    def __init__(self, graph: Graph, device: Device, choose: Chooser) -> None:
+        self.graph, self.device, self.choose = graph, device, choose
+        self.lowered: list[LoweredNode] = []
+        self.calls: list[tuple[LoweredNode, Call]] = []
+        self.buffers: list[Buffer] = []
+        self.regions: dict[Hashable, Region] = {}
+
+    def compile(self) -> Compiled:
+        """Run all stages."""
+        self.lower()
+        self.place()
+        arena = self.plan()
+        try:
+            self.allocate(arena)
+            started = time.perf_counter()
+            bound = [BoundCall(c, tuple(self.region(n.key(r)) for r in refs_of(c)))
+                     for n, c in self.calls]  # fmt: skip
+            executable = Executable(self.device, bound, self.buffers)
+        except ClnetError:
+            for buffer in self.buffers:
+                buffer.release()
+            raise
+        return Compiled(
+            executable,
+            {v.name: self.region(v) for v in self.graph.inputs},
+            {name: self.region(v) for name, v in self.graph.outputs.items()},
+            {v.name: self.region(v) for v in self.graph.states()},
+            arena,
+            time.perf_counter() - started,
+            [
+                (n.node.name, n.node.op.label, n.candidate.name, len(n.candidate.calls))
+                for n in self.lowered
+            ],
+        )
+
+    def lower(self) -> None:
+        """Choose a candidate for every node whose outputs have elements."""
+        for node in self.graph.nodes:
+            if all(v.spec.size == 0 for v in node.outputs):
+                continue
+            workload = Workload(
+                node.op,
+                tuple(v.spec if v is not None else None for v in node.inputs),
+                tuple(v.spec for v in node.outputs),
+                tuple(v is not None and v.is_constant for v in node.inputs),
+            )
+            try:
+                candidates = node.op.lower(workload, self.device.info)
+            except ShapeError as error:
+                raise error.located(node=node.name) from error
+            self.lowered.append(LoweredNode(node, self.choose(workload, candidates)))
+
+    def place(self) -> None:
+        """Grant placements, and list the calls that remain."""
+        self.tensors = Placements(dict(self.known_tensors()), self.device.info.address_align)
+        for lowered in self.lowered:
+            dropped = set()
+            for p in lowered.candidate.placements:
+                inner, outer = lowered.key(p.inner), lowered.key(p.outer)
+                if p.replaces is None:
+                    self.tensors.force(inner, outer, p.offset)
+                elif self.tensors.place(inner, outer, p.offset):
+                    dropped.add(p.replaces)
+            self.calls += [(lowered, c) for i, c in enumerate(lowered.candidate.calls)
+                           if i not in dropped]  # fmt: skip
+
+    def known_tensors(self) -> Iterable[tuple[Hashable, Tensor]]:
+        """Every value and workspace with the owner of its memory."""
+        inputs, outputs = set(self.graph.inputs), set(self.graph.outputs.values())
+        for value in self.graph.values():
+            kind: Kind = "scratch"
+            if value in inputs:
+                kind = "input"
+            elif value.data is not None:
+                kind = "state" if value.state else "constant"
+            elif value in outputs:
+                kind = "output"
+            yield value, Tensor(value.spec.nbytes, kind)
+        for lowered in self.lowered:
+            for i, nbytes in enumerate(lowered.candidate.workspace):
+                yield Scratch(lowered.node, i), Tensor(nbytes)
+
+    def plan(self) -> ArenaPlan:
+        """Lifetimes of the tensors that own scratch memory, and their offsets in the arena."""
+        spans: dict[Hashable, list[int]] = {}
+        for time_, (lowered, call) in enumerate(self.calls):
+            for ref in refs_of(call):
+                if ref.role != "packed":
+                    root, _ = self.tensors.locate(lowered.key(ref))
+                    spans.setdefault(root, [time_, time_])[1] = time_
+        self.arena_roots = [k for k in spans if self.tensors.tensors[k].kind == "scratch"]
+        blocks = [Block(self.tensors.tensors[k].nbytes, *spans[k]) for k in self.arena_roots]
+        return plan_arena(blocks, self.device.info.address_align)
+
+    def allocate(self, arena: ArenaPlan) -> None:
+        """Buffers for the arena, inputs, outputs and states; constants are filled as they come."""
+        memory = self.new_buffer(arena.nbytes)
+        self.roots = {
+            key: (memory, offset)
+            for key, offset in zip(self.arena_roots, arena.offsets, strict=True)
+        }
+        queue = self.device.new_queue()
+        for value in self.graph.values():
+            if self.tensors.tensors[value].kind in ("input", "output"):
+                self.roots[value] = (self.new_buffer(value.spec.nbytes), 0)
+        for lowered, call in self.calls:
+            for ref in refs_of(call):
+                key = lowered.key(ref)
+                if ref.role == "packed" and key not in self.regions:
+                    packed = lowered.candidate.packed[ref.index]
+                    source = lowered.node.inputs[packed.input]
+                    assert source is not None and source.data is not None
+                    self.upload(queue, key, packed.pack(source.data), packed.spec)
+        used = {self.tensors.locate(n.key(r))[0] for n, c in self.calls for r in refs_of(c)
+                if r.role != "packed"}  # fmt: skip
+        used |= {self.tensors.locate(v)[0] for v in self.graph.outputs.values()}
+        for value in self.graph.values():
+            if value.data is not None:
+                if value in used or value.state:
+                    self.upload(queue, value, value.data, value.spec)
+                    self.roots[value] = (self.regions[value].buffer, 0)
+                if not value.state:
+                    value.data = None  # it lives on the device now
+        queue.finish()
+
+    def upload(self, queue: object, key: Hashable, array: np.ndarray, spec: TensorSpec) -> None:
+        """Put a constant into memory of its own."""
+        buffer = self.new_buffer(spec.nbytes)
+        with buffer.map(queue, self.device.uploads, spec.shape, spec.dtype, write=True) as view:
+            view[...] = array
+        self.regions[key] = Region(buffer, 0, spec)
+
+    def region(self, key: Hashable) -> Region:
+        """Where a tensor lies."""
+        if key not in self.regions:
+            root, offset = self.tensors.locate(key)
+            buffer, base = self.roots[root]
+            spec = key.spec if isinstance(key, Value) else self.scratch_spec(key)
+            self.regions[key] = Region(buffer, base + offset, spec)
+        return self.regions[key]
+
+    def scratch_spec(self, key: Hashable) -> TensorSpec:
+        """A workspace is plain bytes."""
+        return TensorSpec((self.tensors.tensors[key].nbytes,), "uint8")
+
+    def new_buffer(self, nbytes: int) -> Buffer:
+        """Memory that is released with the executable."""
+        buffer = Buffer(self.device.context, nbytes, self.device.memory_policy)
+        self.buffers.append(buffer)
+        return buffer
+
+
+def refs_of(call: Call) -> tuple[Ref, ...]:
+    """The operands of a call in the order it names them."""
+    if isinstance(call, KernelCall):
+        return tuple(a for a in call.args if isinstance(a, Ref))
+    if isinstance(call, BlasCall):
+        return call.operands
+    assert isinstance(call, HostCall)
+    return call.inputs + call.outputs

@@ -1,0 +1,199 @@
+"""Session: a model compiled for a device, ready to run."""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from clnet.errors import InputError
+from clnet.graph import Graph
+from clnet.runtime.devices import Device
+from clnet.runtime.executable import Region
+from clnet.session.compile import Chooser, Compiled, compile_graph, first_candidate
+
+Shapes = Mapping[str, Sequence[int]]
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """Name, shape and dtype of an input or output."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class SessionStats:
+    """Counts of a session. Bytes and seconds; ``bytes_copied`` since the session was made."""
+
+    launches: int
+    bytes_copied: int
+    arena_bytes: int
+    arena_lower_bound: int
+    build_seconds: float
+    load_seconds: float
+
+
+class Session:
+    """A model on a device. Calls are serialised: threads may share a session.
+
+    ``source`` builds the graph for given input shapes; it is called again when ``run`` is given
+    other shapes than before. Use as a context manager, or call :meth:`close`, to release the
+    device's memory early; otherwise it goes when the session is collected.
+    """
+
+    def __init__(
+        self,
+        source: Callable[[Shapes | None], Graph],
+        device: Device,
+        precision: str = "fp32",
+        input_shapes: Shapes | None = None,
+        choose: Chooser = first_candidate,
+    ) -> None:
+        if precision not in ("fp32", "fp16"):
+            raise InputError(f"precision {precision!r} is neither 'fp32' nor 'fp16'")
+        self.device, self.precision = device, precision
+        self._source, self._choose = source, choose
+        self._lock = threading.RLock()
+        self._finalizer: weakref.finalize | None = None
+        self._compile(input_shapes)
+
+    def _compile(self, input_shapes: Shapes | None) -> None:
+        started = time.perf_counter()
+        graph = self._source(input_shapes)
+        self._release()
+        self._compiled: Compiled = compile_graph(graph, self.device, self.precision, self._choose)
+        self._finalizer = weakref.finalize(self, self._compiled.executable.release)
+        self._load_seconds = time.perf_counter() - started
+
+    def _release(self) -> None:
+        if self._finalizer is not None:
+            self._finalizer()
+
+    @property
+    def inputs(self) -> list[TensorInfo]:
+        """Name, shape and dtype of each input."""
+        return _describe(self._compiled.inputs)
+
+    @property
+    def outputs(self) -> list[TensorInfo]:
+        """Name, shape and dtype of each output."""
+        return _describe(self._compiled.outputs)
+
+    @property
+    def stats(self) -> SessionStats:
+        """Launches per run, bytes copied so far, arena and its lower bound, seconds of building."""
+        compiled = self._compiled
+        return SessionStats(
+            compiled.executable.launches,
+            compiled.executable.transfers.bytes_copied,
+            compiled.arena.nbytes,
+            compiled.arena.lower_bound,
+            compiled.build_seconds,
+            self._load_seconds,
+        )
+
+    def run(
+        self, inputs: Mapping[str, np.ndarray] | Sequence[np.ndarray] | np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Outputs by name for inputs by name, in order, or the only one.
+
+        Arrays are converted to the input's dtype. Other shapes than before compile the model anew
+        for them. Raises InputError where a name, shape or dtype does not fit.
+        """
+        with self._lock:
+            arrays = self._named(inputs)
+            if any(a.shape != self._compiled.inputs[n].spec.shape for n, a in arrays.items()):
+                self._compile({n: a.shape for n, a in arrays.items()})
+                arrays = self._named(arrays)
+            for name, array in arrays.items():
+                with self.map_input(name) as view:
+                    view[...] = array
+            self.execute()
+            return {name: self._read(name) for name in self._compiled.outputs}
+
+    def __call__(self, *arrays: np.ndarray) -> dict[str, np.ndarray]:
+        """``run`` with the inputs in order."""
+        return self.run(arrays)
+
+    def execute(self) -> None:
+        """Run the plan on what the inputs hold; returns when it is enqueued. Mapping an output
+        waits for it."""
+        with self._lock:
+            self._compiled.executable.run()
+
+    @contextmanager
+    def map_input(self, name: str) -> Iterator[np.ndarray]:
+        """A writable NumPy view of an input's memory, valid inside the block."""
+        with (
+            self._lock,
+            self._compiled.executable.map(
+                self._region("input", name, self._compiled.inputs), write=True
+            ) as view,
+        ):
+            yield view
+
+    @contextmanager
+    def map_output(self, name: str) -> Iterator[np.ndarray]:
+        """A read-only NumPy view of an output's memory, valid inside the block."""
+        executable = self._compiled.executable
+        region = self._region("output", name, self._compiled.outputs)
+        with self._lock, executable.map(region, write=False) as view:
+            yield view[: executable.lengths[region]] if region in executable.lengths else view
+
+    def close(self) -> None:
+        """Release the device's memory. The session cannot be used any more."""
+        with self._lock:
+            self._release()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _read(self, name: str) -> np.ndarray:
+        with self.map_output(name) as view:
+            return np.array(view)
+
+    def _region(self, kind: str, name: str, regions: dict[str, Region]) -> Region:
+        if self._finalizer is not None and not self._finalizer.alive:
+            raise InputError("the session is closed")
+        if name not in regions:
+            raise InputError(f"no {kind} is named {name!r}; there are {', '.join(regions)}")
+        return regions[name]
+
+    def _named(
+        self, inputs: Mapping[str, np.ndarray] | Sequence[np.ndarray] | np.ndarray
+    ) -> dict[str, np.ndarray]:
+        regions = self._compiled.inputs
+        if isinstance(inputs, np.ndarray):
+            inputs = [inputs]
+        if not isinstance(inputs, Mapping):
+            if len(inputs) != len(regions):
+                raise InputError(f"{len(inputs)} inputs given, {len(regions)} needed")
+            inputs = dict(zip(regions, inputs, strict=True))
+        missing = [n for n in regions if n not in inputs]
+        unknown = [n for n in inputs if n not in regions]
+        if missing or unknown:
+            wrong = f"missing {', '.join(missing)}" if missing else f"unknown {', '.join(unknown)}"
+            raise InputError(f"inputs do not fit: {wrong}; the model takes {', '.join(regions)}")
+        return {n: _as_array(n, a, regions[n].spec.dtype) for n, a in inputs.items()}
+
+
+def _as_array(name: str, value: np.ndarray, dtype: str) -> np.ndarray:
+    array = np.asarray(value)
+    if not np.can_cast(array.dtype, dtype, casting="same_kind"):
+        raise InputError(f"input {name!r} is {array.dtype}, the model takes {dtype}")
+    return array
+
+
+def _describe(regions: dict[str, Region]) -> list[TensorInfo]:
+    return [TensorInfo(n, r.spec.shape, r.spec.dtype) for n, r in regions.items()]

@@ -1,0 +1,26 @@
+"""Every registered op keeps its contract: all its candidates equal the reference."""
+
+from __future__ import annotations
+
+import pytest
+from harness import candidate_names, check
+
+from clnet.ops import Case, registry
+
+CASES = [
+    pytest.param(case, id=f"{case.op.label}-{i}")
+    for op in registry()
+    for i, case in enumerate(op.cases())
+]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_candidate_equals_the_reference(case: Case) -> None:
+    for name in candidate_names(case):
+        check(case, name)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_half_precision_equals_the_reference(case: Case) -> None:
+    if any(a is not None and a.dtype == "float32" for a in case.inputs):
+        check(case, precision="fp16")
