@@ -24,6 +24,8 @@ from pathlib import Path
 
 import platformdirs
 
+from clnet.runtime.linker import lend_linker
+
 _SYSTEM_VENDORS = Path("/etc/OpenCL/vendors")
 
 # Whoever sets one of these has chosen the implementations.
@@ -66,6 +68,7 @@ def prepare() -> None:
     for seconds, and every kernel takes twice as long. A value that the user has set stays.
     """
     os.environ.setdefault("POCL_AFFINITY", "1")
+    lend_linker()
     if any(os.environ.get(name) for name in _LOADER_VARIABLES):
         return
     registered = _registered(_SYSTEM_VENDORS)
