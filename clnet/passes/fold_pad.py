@@ -1,0 +1,36 @@
+"""Lets a convolution do the zero padding that stands before it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from clnet.graph import Graph, Node
+from clnet.ops.conv import Conv
+from clnet.ops.pad import Pad
+
+
+def fold_pads(graph: Graph) -> None:
+    """Move the pads of a constant Pad with 0 into the Conv that alone reads it."""
+    producers, consumers = graph.producers(), graph.consumers()
+    for node in graph.nodes:
+        source = node.inputs[0]
+        pad = producers.get(source) if source is not None else None
+        if pad is None or not isinstance(node.op, Conv) or not _is_zero_padding(pad):
+            continue
+        if len(consumers[pad.output]) == 1 and pad.output not in graph.outputs.values():
+            rank = pad.output.spec.rank
+            begins, ends = pad.op.pads[2:rank], pad.op.pads[rank + 2 :]
+            extra = (*begins, *ends)
+            pads = tuple(a + b for a, b in zip(node.op.pads, extra, strict=True))
+            node.op = replace(node.op, pads=pads)
+            node.inputs[0] = pad.inputs[0]
+
+
+def _is_zero_padding(node: Node) -> bool:
+    """Whether a node pads only spatial dimensions, only with zeros."""
+    op = node.op
+    if not isinstance(op, Pad) or op.mode != "constant" or op.value != 0:
+        return False
+    rank = node.output.spec.rank
+    borders = (*op.pads[:2], *op.pads[rank : rank + 2])
+    return rank > 2 and not any(borders) and min(op.pads) >= 0
