@@ -1,6 +1,6 @@
 """Folds what scales and shifts each channel of a convolution into its weights and bias.
 
-Batch normalisation with fixed statistics is y = x·s + t with s = scale/√(var+ε), t = bias − mean·s;
+Batch normalisation with fixed statistics is y = x·s + t with s = scale/√(var+ε), t = bias - mean·s;
 additions and multiplications by a constant per channel are the same with one part missing. Since a
 convolution is linear, s goes into the weights and t into the bias.
 """

@@ -38,10 +38,10 @@ def _accepts(source: Node, node: Node, position: int) -> bool:
     output = source.output.spec
     if not output.is_float or node.output.spec != output:
         return False
-    dtypes = node.op.expression.dtypes([v.spec.dtype for v in node.inputs])
-    if set(dtypes) != {output.dtype}:
+    specs = [v.spec for v in node.inputs if v is not None]
+    if set(node.op.expression.dtypes([s.dtype for s in specs])) != {output.dtype}:
         return False
-    extras = [v.spec for i, v in enumerate(node.inputs) if i != position]
+    extras = [s for i, s in enumerate(specs) if i != position]
     return all(extra_role(e, output, source.op.channel_axis) for e in extras)
 
 
