@@ -60,6 +60,7 @@ class ProgramCache:
         if missing:
             with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
                 list(pool.map(self.program, missing))
+            prune_cache()
 
     def kernel(self, call: KernelCall) -> Any:
         """A kernel object of its own, whose arguments can stay bound."""
