@@ -15,10 +15,13 @@ from clnet.runtime.opencl import cl
 
 
 class Device:
-    """One OpenCL device. Sessions share its context; each has a queue of its own."""
+    """One OpenCL device. Sessions share its context; each has a queue of its own.
 
-    def __init__(self, index: int, cl_device: Any) -> None:
-        self.index, self.cl_device = index, cl_device
+    ``index`` counts over all platforms; ``address`` is "platform:device", as other tools count.
+    """
+
+    def __init__(self, index: int, address: str, cl_device: Any) -> None:
+        self.index, self.address, self.cl_device = index, address, cl_device
         self.uploads = Transfers()  # weights on their way to the device, not part of any run
         self._lock = threading.Lock()
 
@@ -57,12 +60,12 @@ def devices() -> tuple[Device, ...]:
         platforms = cl.get_platforms()
     except cl.Error:  # the loader's way of saying that there is none
         return ()
-    for platform in platforms:
+    for number, platform in enumerate(platforms):
         try:
-            found += platform.get_devices()
+            found += [(f"{number}:{i}", d) for i, d in enumerate(platform.get_devices())]
         except cl.Error:  # a platform without devices raises instead of giving none
             continue
-    return tuple(Device(i, d) for i, d in enumerate(found))
+    return tuple(Device(i, address, d) for i, (address, d) in enumerate(found))
 
 
 def find_device(selector: str | int | Device | None = None) -> Device:
@@ -84,16 +87,12 @@ def find_device(selector: str | int | Device | None = None) -> Device:
 
 
 def _match(text: str, known: tuple[Device, ...]) -> Device:
-    if text.isdigit() and int(text) < len(known):
-        return known[int(text)]
-    platform, _, number = text.partition(":")
-    if platform.isdigit() and number.isdigit():
-        platforms = list(dict.fromkeys(d.cl_device.platform for d in known))
-        if int(platform) < len(platforms):
-            there = [d for d in known if d.cl_device.platform == platforms[int(platform)]]
-            if int(number) < len(there):
-                return there[int(number)]
-    matches = [d for d in known if text.lower() in f"{d.info.platform} {d.info.name}".lower()]
+    if text.isdecimal():
+        matches = [d for d in known if d.index == int(text)]
+    else:
+        matches = [d for d in known if text == d.address] or [
+            d for d in known if text.lower() in f"{d.info.platform} {d.info.name}".lower()
+        ]
     if matches:
         return matches[0]
     listed = ", ".join(f"{d.index}: {d}" for d in known)

@@ -6,9 +6,15 @@ import importlib
 import os
 from typing import Any
 
+from clnet.errors import DeviceError
 from clnet.runtime import icd
 
 icd.prepare()
 os.environ.setdefault("PYOPENCL_NO_CACHE", "1")  # clnet keeps its own cache of programs
 
-cl: Any = importlib.import_module("pyopencl")
+try:
+    cl: Any = importlib.import_module("pyopencl")
+except ImportError as error:
+    raise DeviceError(
+        f"OpenCL cannot be used: {error}; `clnet doctor` says how to mend it"
+    ) from None
