@@ -1,6 +1,34 @@
 """All ops. Importing this package registers every one of them."""
 
-from clnet.ops import cast, elementwise
+from clnet.ops import (
+    arg_reduce,
+    batch_normalization,
+    cast,
+    elementwise,
+    gemm,
+    instance_normalization,
+    lrn,
+    pooling,
+    reduce,
+    softmax,
+)
 from clnet.ops.base import Arg, Case, Op, register, registry, spelled
 
-__all__ = ["Arg", "Case", "Op", "cast", "elementwise", "register", "registry", "spelled"]
+__all__ = [
+    "Arg",
+    "Case",
+    "Op",
+    "arg_reduce",
+    "batch_normalization",
+    "cast",
+    "elementwise",
+    "gemm",
+    "instance_normalization",
+    "lrn",
+    "pooling",
+    "reduce",
+    "register",
+    "registry",
+    "softmax",
+    "spelled",
+]

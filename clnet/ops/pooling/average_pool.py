@@ -1,0 +1,54 @@
+"""AveragePool: the mean of each window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from clnet.calls import Candidate, Workload
+from clnet.device_info import DeviceInfo
+from clnet.ops.base import Arg, Case, Op, register
+from clnet.ops.checks import one_float_dtype, present
+from clnet.ops.pooling.windows import Axis, axes_of, windows
+from clnet.tensor_spec import TensorSpec
+
+
+@register
+@dataclass(frozen=True)
+class AveragePool(Op):
+    """The mean of each window over x[N, C, *spatial]; ``pads``: begins, then ends.
+
+    It is divided by the taps that lie on elements, or with ``count_include_pad`` also by those in
+    ``pads``; what ceil_mode reaches beyond the padding never counts.
+    """
+
+    kernel: tuple[int, ...]
+    strides: tuple[int, ...]
+    pads: tuple[int, ...]
+    dilations: tuple[int, ...]
+    ceil_mode: bool = False
+    count_include_pad: bool = False
+
+    def axes(self, x: TensorSpec) -> list[Axis]:
+        """The windows over ``x``."""
+        return axes_of(x, self.kernel, self.strides, self.pads, self.dilations, self.ceil_mode)
+
+    def infer(self, *inputs: TensorSpec | None) -> tuple[TensorSpec, ...]:
+        x = present(inputs[0], "x", 3)
+        one_float_dtype(x)
+        return (x.with_shape((*x.shape[:2], *(a.count for a in self.axes(x)))),)
+
+    def reference(self, *inputs: np.ndarray | None) -> tuple[np.ndarray, ...]:
+        (x,) = inputs
+        assert x is not None
+        axes = self.axes(TensorSpec.of(x))
+        y = np.zeros((*x.shape[:2], *(a.count for a in axes)), np.float64)
+        for position, taps in windows(axes):
+            inner = [[t for t in r if 0 <= t < a.size] for r, a in zip(taps, axes, strict=True)]
+            padded = [[t for t in r if t < a.size + a.end] for r, a in zip(taps, axes, strict=True)]
+            counted = padded if self.count_include_pad else inner
+            total = x[(..., *np.ix_(*inner))].sum(tuple(range(2, x.ndim)), np.float64)
+            y[(..., *position)] = total / max(1, np.prod([len(c) for c in counted]))
+        return (y.astype(x.dtype),)

@@ -1,0 +1,66 @@
+"""MaxPool: the largest element of each window, and where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from clnet.calls import Candidate, Workload
+from clnet.device_info import DeviceInfo
+from clnet.ops.base import Arg, Case, Op, register
+from clnet.ops.checks import present
+from clnet.ops.pooling.windows import Axis, axes_of, windows
+from clnet.ops.reduce import lowest
+from clnet.tensor_spec import TensorSpec
+
+
+@register
+@dataclass(frozen=True)
+class MaxPool(Op):
+    """The maximum of each window over x[N, C, *spatial]; padding never counts.
+
+    ``pads``: begins, then ends. With ``indices`` a second output (int64) gives the first maximum's
+    element number in x; ``storage_order`` 1 numbers the spatial part column by column.
+    """
+
+    kernel: tuple[int, ...]
+    strides: tuple[int, ...]
+    pads: tuple[int, ...]
+    dilations: tuple[int, ...]
+    ceil_mode: bool = False
+    indices: bool = False
+    storage_order: int = 0
+
+    def axes(self, x: TensorSpec) -> list[Axis]:
+        """The windows over ``x``."""
+        return axes_of(x, self.kernel, self.strides, self.pads, self.dilations, self.ceil_mode)
+
+    def infer(self, *inputs: TensorSpec | None) -> tuple[TensorSpec, ...]:
+        x = present(inputs[0], "x", 3)
+        y = x.with_shape((*x.shape[:2], *(a.count for a in self.axes(x))))
+        return (y, y.with_dtype("int64")) if self.indices else (y,)
+
+    def reference(self, *inputs: np.ndarray | None) -> tuple[np.ndarray, ...]:
+        (x,) = inputs
+        assert x is not None
+        spec = TensorSpec.of(x)
+        order = "C" if self.storage_order == 0 else "F"
+        spatial = np.arange(int(np.prod(x.shape[2:]))).reshape(x.shape[2:], order=order)
+        images = np.arange(x.shape[0] * x.shape[1]).reshape(x.shape[:2]) * spatial.size
+        y = np.full(self.infer(spec)[0].shape, lowest(x.dtype), x.dtype)
+        where = np.zeros(y.shape, np.int64)
+        for position, taps in windows(self.axes(spec)):
+            grid = np.ix_(
+                *(
+                    [t for t in axis if 0 <= t < size]
+                    for axis, size in zip(taps, spec.shape[2:], strict=True)
+                )
+            )
+            values = x[(..., *grid)].reshape(*x.shape[:2], -1)
+            if values.size:
+                y[(..., *position)] = values.max(-1)
+                where[(..., *position)] = images + spatial[grid].ravel()[values.argmax(-1)]
+        return (y, where) if self.indices else (y,)
