@@ -36,11 +36,18 @@ class BoundCall:
 
 
 class Executable:
-    """Bound calls on one queue. ``run`` enqueues them all and does not wait."""
+    """Bound calls on one queue, its own unless given one. ``run`` enqueues them all and does not
+    wait. ``buffers`` are released with the executable."""
 
-    def __init__(self, device: Device, calls: Sequence[BoundCall], buffers: list[Buffer]) -> None:
+    def __init__(
+        self,
+        device: Device,
+        calls: Sequence[BoundCall],
+        buffers: list[Buffer],
+        queue: Any | None = None,
+    ) -> None:
         self.device = device
-        self.queue = device.new_queue()
+        self.queue = queue or device.new_queue()
         self.transfers = Transfers()
         #: Actual lengths along axis 0 of host-computed outputs that came out shorter, by region.
         self.lengths: dict[Region, int] = {}

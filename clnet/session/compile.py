@@ -17,6 +17,7 @@ from clnet.passes.pipeline import optimize
 from clnet.runtime.devices import Device
 from clnet.runtime.executable import BoundCall, Executable, Region
 from clnet.runtime.memory import Buffer
+from clnet.runtime.states import States
 from clnet.tensor_spec import TensorSpec
 
 #: Picks one of a workload's candidates; the default takes the first.
@@ -76,18 +77,22 @@ def compile_graph(
     device: Device,
     precision: str = "fp32",
     choose: Chooser = first_candidate,
+    states: States | None = None,
 ) -> Compiled:
     """Make ``graph`` executable on ``device``. The graph is rewritten and its constants are moved
-    to the device, so it cannot be used again."""
+    to the device, so it cannot be used again. With ``states``, the graph's states live there, by
+    name, and are shared with whatever else is compiled so."""
     optimize(graph, precision)
-    return _Compiler(graph, device, choose).compile()
+    return _Compiler(graph, device, choose, states).compile()
 
 
 class _Compiler:
     """The stages after the passes; each method is one."""
 
-    def __init__(self, graph: Graph, device: Device, choose: Chooser) -> None:
-        self.graph, self.device, self.choose = graph, device, choose
+    def __init__(
+        self, graph: Graph, device: Device, choose: Chooser, states: States | None
+    ) -> None:
+        self.graph, self.device, self.choose, self.states = graph, device, choose, states
         self.lowered: list[LoweredNode] = []
         self.calls: list[tuple[LoweredNode, Call]] = []
         self.buffers: list[Buffer] = []
@@ -103,7 +108,8 @@ class _Compiler:
             started = time.perf_counter()
             bound = [BoundCall(c, tuple(self.region(n.key(r)) for r in refs_of(c)))
                      for n, c in self.calls]  # fmt: skip
-            executable = Executable(self.device, bound, self.buffers)
+            queue = self.states.queue if self.states else None
+            executable = Executable(self.device, bound, self.buffers, queue)
         except ClnetError:
             for buffer in self.buffers:
                 buffer.release()
@@ -203,7 +209,10 @@ class _Compiler:
                 if r.role != "packed"}  # fmt: skip
         used |= {self.tensors.locate(v)[0] for v in self.graph.outputs.values()}
         for value in self.graph.values():
-            if value.data is not None:
+            if value.state and self.states:
+                region = self.regions[value] = self.states.regions[value.name]
+                self.roots[value] = (region.buffer, region.offset)
+            elif value.data is not None:
                 if value in used or value.state:
                     self.upload(queue, value, value.data, value.spec)
                     self.roots[value] = (self.regions[value].buffer, 0)
