@@ -46,10 +46,11 @@
 typedef REAL real;
 typedef STORAGE_TYPE storage;
 #if COMPUTE == 64
-typedef double accum;
+#define ACCUM double
 #else
-typedef float accum;
+#define ACCUM float
 #endif
+typedef ACCUM accum;
 
 #if VW == 1
 #define VECTOR(T) T
@@ -58,6 +59,8 @@ typedef float accum;
 #endif
 typedef VECTOR(REAL) realV;
 #define TO_REALV CAT(convert_, VECTOR(REAL))
+typedef VECTOR(ACCUM) accumV;
+#define TO_ACCUMV CAT(convert_, VECTOR(ACCUM))
 
 #if MULADD == 0
 #define MADD(a, b, c) fma(a, b, c)
@@ -97,6 +100,24 @@ typedef VECTOR(REAL) realV;
 #define STOREVA(v, p, i) STOREV(v, p, i)
 #else
 #error "COMPUTE must equal STORAGE, or be 32 where STORAGE is 16"
+#endif
+
+// The same as accum: LOAD_ACCUM, STORE_ACCUM, LOADV_ACCUM, STOREV_ACCUM.
+#if STORAGE != 16
+#define LOAD_ACCUM(p, i) LOAD(p, i)
+#define STORE_ACCUM(v, p, i) STORE(v, p, i)
+#define LOADV_ACCUM(p, i) LOADV(p, i)
+#define STOREV_ACCUM(v, p, i) STOREV(v, p, i)
+#else
+#define LOAD_ACCUM(p, i) vload_half(i, p)
+#define STORE_ACCUM(v, p, i) vstore_half_rte(v, i, p)
+#if VW == 1
+#define LOADV_ACCUM(p, i) vload_half(i, p)
+#define STOREV_ACCUM(v, p, i) vstore_half_rte(v, i, p)
+#else
+#define LOADV_ACCUM(p, i) CAT(vload_half, VW)(0, (p) + (i))
+#define STOREV_ACCUM(v, p, i) CAT(CAT(vstore_half, VW), _rte)(v, 0, (p) + (i))
+#endif
 #endif
 
 // What is fused behind an op: EPILOGUE(T, LOAD_T, value, index, channel) replaces `value` (of type
