@@ -163,12 +163,12 @@ def _widest(floats: Sequence[str]) -> str:
 
 
 def _load(dtype: str, pointer: str, index: str) -> str:
-    return f"vload_half({index}, {pointer})" if dtype == "float16" else f"{pointer}[{index}]"
+    return f"LOAD({pointer}, {index})" if dtype == "float16" else f"{pointer}[{index}]"
 
 
 def _store(dtype: str, value: str) -> str:
     if dtype == "float16":
-        return f"vstore_half_rte({value}, i, out);"
+        return f"STORE({value}, out, i);"
     return f"out[i] = {value};"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import warnings
 from typing import Any
 
 from clnet.errors import DeviceError
@@ -18,3 +19,5 @@ except ImportError as error:
     raise DeviceError(
         f"OpenCL cannot be used: {error}; `clnet doctor` says how to mend it"
     ) from None
+# Compilers that talk about success would fill the user's screen; errors carry the log anyway.
+warnings.filterwarnings("ignore", category=cl.CompilerWarning)
