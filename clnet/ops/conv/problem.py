@@ -1,0 +1,78 @@
+"""One convolution to lower: its geometry and what every algorithm's calls have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from clnet.calls import Define, In, Ref, Workload
+from clnet.device_info import DeviceInfo
+from clnet.ops.conv.geometry import Geometry
+from clnet.ops.epilogue import epilogue_defines
+from clnet.ops.lowering import float_defines
+
+
+@dataclass(frozen=True)
+class ConvProblem:
+    """A workload of Conv on a device, read by the algorithms beside this file."""
+
+    workload: Workload
+    device: DeviceInfo
+    geometry: Geometry
+
+    @classmethod
+    def of(cls, workload: Workload, device: DeviceInfo) -> ConvProblem:
+        """Read the numbers out of a workload."""
+        op = workload.op
+        geometry = Geometry.of(
+            workload.input(0), workload.input(1), workload.output,
+            op.strides, op.pads, op.dilations, op.groups,
+        )  # fmt: skip
+        return cls(workload, device, geometry)
+
+    @property
+    def has_bias(self) -> bool:
+        """Whether input 2 is present."""
+        return self.workload.has(2)
+
+    @property
+    def constant_weights(self) -> bool:
+        """Whether the weights may be packed when the session is compiled."""
+        return self.workload.constant[1]
+
+    @property
+    def dtype(self) -> str:
+        """The one dtype of all operands."""
+        return self.workload.output.dtype
+
+    @property
+    def bias(self) -> tuple[Ref, ...]:
+        """The bias as a kernel argument, or nothing."""
+        return (In(2),) if self.has_bias else ()
+
+    @property
+    def extras(self) -> tuple[Ref, ...]:
+        """The epilogue's operands: every call that applies it ends with them."""
+        return tuple(In(i) for i in range(3, len(self.workload.inputs)))
+
+    def defines(self) -> tuple[Define, ...]:
+        """Types, bias and epilogue."""
+        extras = [s for s in self.workload.inputs[3:] if s is not None]
+        return (
+            *float_defines(self.dtype, self.device),
+            ("BIAS", int(self.has_bias)),
+            *epilogue_defines(self.workload.op.epilogue, extras, self.workload.output, self.device),
+        )
+
+
+def kernel_defines(geometry: Geometry) -> tuple[Define, ...]:
+    """Kernel size, strides and dilations as macros: few values per model, and unrolled by them."""
+    names = ("D", "H", "W")
+    return tuple(
+        (stem + name, value)
+        for stem, triple in (
+            ("KERNEL_", geometry.kernel),
+            ("STRIDE_", geometry.strides),
+            ("DILATION_", geometry.dilations),
+        )
+        for name, value in zip(names, triple, strict=True)
+    )
