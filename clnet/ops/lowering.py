@@ -14,6 +14,8 @@ STORAGE_TYPES = {
     "int8": "char", "int16": "short", "int32": "int", "int64": "long",
     "uint8": "uchar", "uint16": "ushort", "uint32": "uint", "uint64": "ulong",
 }  # fmt: skip
+#: The other way round, for whole numbers.
+INTEGER_TYPES = {t: d for d, t in STORAGE_TYPES.items() if not d.startswith(("float", "bool"))}
 
 
 def ceil_div(a: int, b: int) -> int:
@@ -29,6 +31,21 @@ def round_up(a: int, b: int) -> int:
 def strides_of(shape: Sequence[int]) -> tuple[int, ...]:
     """Row-major strides in elements."""
     return tuple(math.prod(shape[i + 1 :]) for i in range(len(shape)))
+
+
+def index_text(shape: Sequence[int], strides: Sequence[int], variable: str = "i") -> str:
+    """OpenCL C: where the element lies whose flat position in ``shape`` is ``variable``, in memory
+    that is walked by ``strides`` (0: broadcast)."""
+    terms = []
+    inner = math.prod(shape)
+    for extent, stride in zip(shape, strides, strict=True):
+        inner //= extent
+        if stride:
+            position = f"{variable} / {inner}" if inner > 1 else variable
+            if extent * inner != math.prod(shape):
+                position = f"({position}) % {extent}"
+            terms.append(f"({position}) * {stride}" if stride > 1 else f"({position})")
+    return " + ".join(terms) or "0"
 
 
 def float_defines(dtype: str, device: DeviceInfo) -> tuple[Define, ...]:
