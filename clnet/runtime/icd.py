@@ -14,7 +14,6 @@ import hashlib
 import importlib.util
 import os
 import subprocess
-import sys
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -24,12 +23,13 @@ from pathlib import Path
 
 import platformdirs
 
+from clnet.runtime.child import python_command
 from clnet.runtime.linker import lend_linker
 
 _SYSTEM_VENDORS = Path("/etc/OpenCL/vendors")
 
 # Whoever sets one of these has chosen the implementations.
-_LOADER_VARIABLES = ("OCL_ICD_VENDORS", "OPENCL_VENDOR_PATH", "OCL_ICD_FILENAMES")
+LOADER_VARIABLES = ("OCL_ICD_VENDORS", "OPENCL_VENDOR_PATH", "OCL_ICD_FILENAMES")
 
 # PyPI's distributions that carry an implementation, and its library's name.
 _FROM_PIP = {"intel-opencl-rt": "libintelocl.so"}
@@ -69,7 +69,7 @@ def prepare() -> None:
     """
     os.environ.setdefault("POCL_AFFINITY", "1")
     lend_linker()
-    if any(os.environ.get(name) for name in _LOADER_VARIABLES):
+    if any(os.environ.get(name) for name in LOADER_VARIABLES):
         return
     registered = _registered(_SYSTEM_VENDORS)
     missed = _missed(registered)
@@ -182,7 +182,7 @@ def _loading_error(library: str) -> str:
     """Why the library does not load, in one line; empty if it does."""
     try:
         child = subprocess.run(
-            [sys.executable, "-c", _TRY_LOADING, library],
+            python_command("-c", _TRY_LOADING, library),
             capture_output=True, text=True, timeout=30, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:

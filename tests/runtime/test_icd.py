@@ -19,7 +19,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     vendors = tmp_path / "vendors"
     vendors.mkdir()
     # An empty value is both 'not set' to the code and put back by monkeypatch afterwards.
-    for name in (*icd._LOADER_VARIABLES, "POCL_AFFINITY"):
+    for name in (*icd.LOADER_VARIABLES, "POCL_AFFINITY"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     monkeypatch.setattr(icd, "_SYSTEM_VENDORS", vendors)
@@ -82,7 +82,7 @@ def test_a_second_process_reuses_the_folder(machine: Path) -> None:
     assert icd._vendors_folder({"a.icd": "other.so"}) != first
 
 
-@pytest.mark.parametrize("variable", icd._LOADER_VARIABLES)
+@pytest.mark.parametrize("variable", icd.LOADER_VARIABLES)
 def test_respects_the_users_choice(
     machine: Path, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
