@@ -15,6 +15,15 @@
 #define VECTOR_BODY const realV v0 = LOADV(in0, i); STOREV(max(v0, (realV)0), out, i);
 #endif
 
+// base^exponent of whole numbers, modulo their width; a negative exponent truncates the quotient.
+long integer_power(long base, long exponent) {
+    if (exponent < 0) return base == 1 ? 1 : base == -1 ? (exponent & 1 ? -1 : 1) : 0;
+    ulong result = 1;
+    for (ulong factor = base; exponent; exponent >>= 1, factor *= factor)
+        if (exponent & 1) result *= factor;
+    return result;
+}
+
 __kernel void elementwise(PARAMETERS, __global OUTPUT* out) {
     int i = get_global_id(0) * VW;
     if (i >= SIZE) return;

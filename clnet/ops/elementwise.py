@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,8 +14,15 @@ from clnet.device_info import DeviceInfo
 from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.expression import Expression
-from clnet.ops.functions import FUNCTIONS
-from clnet.ops.lowering import STORAGE_TYPES, compute_type, float_defines, grid, strides_of
+from clnet.ops.functions import FUNCTIONS, Function
+from clnet.ops.lowering import (
+    STORAGE_TYPES,
+    compute_type,
+    float_defines,
+    grid,
+    index_text,
+    strides_of,
+)
 from clnet.tensor_spec import TensorSpec
 
 
@@ -76,19 +84,38 @@ class Elementwise(Op):
     @classmethod
     def cases(cls) -> Iterable[Case]:
         for name, row in FUNCTIONS.items():
-            for shapes in _case_shapes(row.arity):
-                yield Case(elementwise(name), tuple(Arg(s, low=0.1) for s in shapes))
-                yield Case(elementwise(name), tuple(Arg(s) for s in shapes))
+            for dtype in row.dtypes:
+                yield Case(elementwise(name), _arguments(row, dtype))
+        for dtype in ("float32", "int32"):
+            clip = {"min": -1.5, "max": 1.0} if dtype == "float32" else {"min": -1, "max": 2}
+            yield Case(elementwise("Clip", **clip), _arguments(FUNCTIONS["Clip"], dtype))
+            yield Case(elementwise("Mod", fmod=1), _arguments(FUNCTIONS["Mod"], dtype))
+        for shapes in (
+            [(2, 3, 5), (2, 3, 5)],
+            [(4, 1, 5), (3, 1)],
+            [(7, 9), ()],
+            [(1, 6, 1, 5), (2, 1, 3, 1)],
+        ):
+            yield Case(elementwise("Sub"), tuple(Arg(s) for s in shapes))
+        yield Case(elementwise("Where"), (Arg((3, 1), "bool"), Arg((2, 1, 5)), Arg(())))
 
 
-def _case_shapes(arity: int) -> list[list[tuple[int, ...]]]:
-    if arity == 1:
-        return [[(2, 3, 5)], [(33,)]]
-    return [
-        [(2, 3, 5)] * arity,
-        [(4, 1, 5), *[(3, 1)] * (arity - 1)],
-        [(7, 9), *[()] * (arity - 1)],
-    ]
+def _arguments(row: Function, dtype: str) -> tuple[Arg, ...]:
+    """Values over the row's domain, then every combination of the dtype's special ones."""
+    special: tuple[float | int | bool, ...] = (0.0, -0.0, math.inf, -math.inf, math.nan)
+    if np.issubdtype(dtype, np.integer):
+        limits = np.iinfo(dtype)
+        special = tuple({int(limits.min), -1 if limits.min else 1, 0, int(limits.max)})
+    if dtype == "bool":
+        special = (False, True)
+    combinations = np.array(list(itertools.product(special, repeat=row.arity)), dtype)
+    arguments = []
+    for i in range(row.arity):
+        kind = "bool" if row.name == "Where" and i == 0 else dtype
+        low = 0.0 if dtype.startswith("uint") else row.domain[0]
+        values = Arg((86,), kind, low, row.domain[1]).make(np.random.default_rng(i))
+        arguments.append(np.concatenate([values, combinations[:, i].astype(kind)]))
+    return tuple(Arg(a.shape, a.dtype.name, values=a) for a in arguments)
 
 
 def collapse(
@@ -137,7 +164,7 @@ def _defines(
     scalar = [compute_type(d, device) for d in dtypes]
     parameters = ", ".join(f"__global const {storage[i]}* in{i}" for i in range(arity))
     loads = [
-        f"const {scalar[i]} v{i} = {_load(dtypes[i], f'in{i}', _index(shape, strides[i]))};"
+        f"const {scalar[i]} v{i} = {_load(dtypes[i], f'in{i}', index_text(shape, strides[i]))};"
         for i in range(arity)
     ]
     result = expression.result
@@ -170,17 +197,3 @@ def _store(dtype: str, value: str) -> str:
     if dtype == "float16":
         return f"STORE({value}, out, i);"
     return f"out[i] = {value};"
-
-
-def _index(shape: Sequence[int], strides: Sequence[int]) -> str:
-    """The element of an operand that belongs to flat output element ``i``."""
-    terms = []
-    inner = math.prod(shape)
-    for extent, stride in zip(shape, strides, strict=True):
-        inner //= extent
-        if stride:
-            position = f"i / {inner}" if inner > 1 else "i"
-            if extent * inner != math.prod(shape):
-                position = f"({position}) % {extent}"
-            terms.append(f"({position}) * {stride}" if stride > 1 else f"({position})")
-    return " + ".join(terms) or "0"

@@ -10,6 +10,7 @@ import numpy as np
 
 from clnet.errors import ShapeError
 from clnet.ops.functions import FUNCTIONS, Function
+from clnet.ops.lowering import INTEGER_TYPES
 
 
 @dataclass(frozen=True)
@@ -94,10 +95,11 @@ class Expression:
         lines = []
         for number, step in enumerate(self.steps, self.arity):
             compute = types[step.args[-1]]
-            text = step.row.code.format(
+            integer = step.row.integer if compute in INTEGER_TYPES else ""
+            text = (integer or step.row.code).format(
                 *(f"{prefix}{a}" for a in step.args),
                 T=compute,
-                **{k: literal(v) for k, v in step.params},
+                **{k: literal(v, compute) for k, v in step.params},
             )
             lines.append(f"const {types[number]} {prefix}{number} = {text};")
         return lines
@@ -113,10 +115,16 @@ class Expression:
         return "+".join(s.function for s in self.steps)
 
 
-def literal(value: float | int) -> str:
-    """A number as OpenCL C text."""
+def literal(value: float | int, compute: str = "float") -> str:
+    """A number as OpenCL C text beside values of type ``compute``: saturated for integers."""
+    if compute in INTEGER_TYPES:
+        limits = np.iinfo(INTEGER_TYPES[compute])
+        value = int(min(max(value, limits.min), limits.max))
     if isinstance(value, bool | int | np.integer):
-        return str(int(value))
+        value = int(value)
+        if value == -(1 << 63):  # its magnitude alone is no long
+            return f"(-{-(value + 1)}L - 1)"
+        return f"{value}" + ("UL" if value >> 63 > 0 else "" if -(2**31) <= value < 2**31 else "L")
     number = float(value)
     if math.isnan(number):
         return "NAN"

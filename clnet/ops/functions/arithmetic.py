@@ -1,0 +1,106 @@
+"""Arithmetic: powers, roots, rounding, trigonometry, bits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from clnet.ops.functions.gradients import chain
+from clnet.ops.functions.table import INTEGER, NUMBER, row
+
+# Integers: the CPU traps division by zero and the smallest number over -1. Both get a defined
+# result (0, as NumPy has it, and the wrapped quotient). Unsigned types fold the second test away.
+_SIGNED_MINUS_ONE = "(({T})-1 < ({T})0 && {1} == ({T})-1)"
+_INTEGER_DIVIDE = (
+    "({1} == ({T})0 ? ({T})0 : " + _SIGNED_MINUS_ONE + " ? ({T})(({T})0 - {0}) : ({T})({0} / {1}))"
+)
+_INTEGER_REST = "({1} == ({T})0 || " + _SIGNED_MINUS_ONE + " ? ({T})0 : ({T})({0} % {1}))"
+# C's remainder {r} has the dividend's sign; without fmod it gets the divisor's, as in Python.
+_MOD = "(!{fmod} && {r} != ({T})0 && ({r} < ({T})0) != ({1} < ({T})0) ? {r} + {1} : {r})"
+
+
+_erf = np.vectorize(math.erf, otypes=[np.float64])
+
+
+def erf(x: np.ndarray) -> np.ndarray:
+    """The error function, which NumPy lacks."""
+    return _erf(x).astype(x.dtype)
+
+
+def _divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    if np.issubdtype(a.dtype, np.integer):  # truncates, as C and ONNX do
+        quotient = a // b
+        return quotient + ((a % b != 0) & ((a < 0) != (b < 0)))
+    return a / b
+
+
+def _mod(a: np.ndarray, b: np.ndarray, fmod: int) -> np.ndarray:
+    return np.fmod(a, b) if fmod else np.mod(a, b)
+
+
+def _power(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    if np.issubdtype(a.dtype, np.integer):  # negative exponents truncate
+        whole = np.where(b < 0, 0, b).astype(a.dtype)
+        exact = np.power(a, whole)
+        odd = np.where(a == -1, np.where(b % 2 == 0, 1, -1), 0)
+        return np.where(b < 0, np.where(a == 1, 1, odd), exact)
+    return np.power(a, b)
+
+
+row("Add", 2, "{0} + {1}", lambda a, b: a + b, dtypes=NUMBER, gradient=chain("g", "g"))
+row("Sub", 2, "{0} - {1}", lambda a, b: a - b, dtypes=NUMBER, gradient=chain("g", "Neg g"))
+row("Mul", 2, "{0} * {1}", lambda a, b: a * b, dtypes=NUMBER, gradient=chain("Mul g 1", "Mul g 0"))
+row("Div", 2, "{0} / {1}", _divide, integer=_INTEGER_DIVIDE, dtypes=NUMBER,
+    gradient=chain("Div g 1", "DivGradient y 1 g"))  # fmt: skip
+row("DivGradient", 3, "-{2} * {0} / {1}", lambda y, b, g: -g * y / b, domain=(0.3, 3.0))
+row("Mod", 2, _MOD.replace("{r}", "fmod({0}, {1})"), _mod, params={"fmod": 0}, vector=False,
+    integer=_MOD.replace("{r}", _INTEGER_REST), dtypes=NUMBER)  # fmt: skip
+row("Pow", 2, "pow({0}, {1})", _power, integer="integer_power({0}, {1})", dtypes=NUMBER,
+    domain=(0.0, 3.0))  # fmt: skip
+row("Min", 2, "({0} < {1} | {0} != {0} ? {0} : {1})", np.minimum, dtypes=NUMBER)
+row("Max", 2, "({0} > {1} | {0} != {0} ? {0} : {1})", np.maximum, dtypes=NUMBER)
+
+row("Abs", 1, "fabs({0})", np.abs, integer="({0} < ({T})0 ? -{0} : {0})", dtypes=NUMBER,
+    gradient=chain("AbsGradient 0 g"))  # fmt: skip
+row("Neg", 1, "-{0}", np.negative, dtypes=NUMBER, gradient=chain("Neg g"))
+row("Sign", 1, "({0} > ({T})0 ? ({T})1 : {0} < ({T})0 ? ({T})-1 : {0})", np.sign, dtypes=NUMBER)
+row("Exp", 1, "exp({0})", np.exp, gradient=chain("Mul g y"))
+row("Log", 1, "log({0})", np.log, domain=(-0.5, 4.0), gradient=chain("Div g 0"))
+row("Sqrt", 1, "sqrt({0})", np.sqrt, domain=(-0.5, 4.0), gradient=chain("SqrtGradient y g"))
+row("Reciprocal", 1, "({T})1 / {0}", lambda x: 1 / x, domain=(0.3, 3.0),
+    gradient=chain("ReciprocalGradient y g"))  # fmt: skip
+row("AbsGradient", 2, "({0} < ({T})0 ? -{1} : {0} > ({T})0 ? {1} : {0} * {1})",
+    lambda x, g: np.sign(x) * g)  # fmt: skip
+row("SqrtGradient", 2, "{1} / (({T})2 * {0})", lambda y, g: g / (2 * y), domain=(0.3, 2.0))
+row("ReciprocalGradient", 2, "-{1} * {0} * {0}", lambda y, g: -g * y * y)
+row("Floor", 1, "floor({0})", np.floor)
+row("Ceil", 1, "ceil({0})", np.ceil)
+row("Round", 1, "rint({0})", np.rint)  # halves to even
+row("Erf", 1, "erf({0})", erf)
+
+row("Sin", 1, "sin({0})", np.sin)
+row("Cos", 1, "cos({0})", np.cos)
+row("Tan", 1, "tan({0})", np.tan, domain=(-1.2, 1.2))
+row("Asin", 1, "asin({0})", np.arcsin, domain=(-1.1, 1.1))
+row("Acos", 1, "acos({0})", np.arccos, domain=(-1.1, 1.1))
+row("Atan", 1, "atan({0})", np.arctan)
+row("Sinh", 1, "sinh({0})", np.sinh)
+row("Cosh", 1, "cosh({0})", np.cosh)
+row("Asinh", 1, "asinh({0})", np.arcsinh)
+row("Acosh", 1, "acosh({0})", np.arccosh, domain=(0.9, 4.0))
+row("Atanh", 1, "atanh({0})", np.arctanh, domain=(-0.95, 0.95))
+
+_BITS: dict[str, tuple[str, Callable[..., Any]]] = {
+    "BitwiseAnd": ("{0} & {1}", np.bitwise_and),
+    "BitwiseOr": ("{0} | {1}", np.bitwise_or),
+    "BitwiseXor": ("{0} ^ {1}", np.bitwise_xor),
+    "BitShiftLeft": ("({1} < 8 * sizeof({T}) ? {0} << {1} : 0)", np.left_shift),
+    "BitShiftRight": ("({1} < 8 * sizeof({T}) ? {0} >> {1} : 0)", np.right_shift),
+}
+for _name, (_code, _function) in _BITS.items():
+    _dtypes = ("uint8", "uint32") if "Shift" in _name else INTEGER
+    row(_name, 2, _code, _function, vector=False, dtypes=_dtypes)
+row("BitwiseNot", 1, "~{0}", np.invert, vector=False, dtypes=INTEGER)
