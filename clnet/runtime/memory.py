@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -129,8 +129,10 @@ def probe_policy(context: Any, queue: Any, unified: bool) -> MemoryPolicy:
     """The first policy whose mapping really aliases the device's memory, or COPY.
 
     A device that does not call its memory unified may still map (NVIDIA does, by copying), so it
-    is not even tried. Where memory is unified, mapping must give the same address each time, that
-    of our own pages for USE_HOST_PTR, and a kernel's result must stand at that address.
+    is not even tried. Where memory is unified, a driver that maps through a copy of its own (Mesa
+    does for some GPUs) gives itself away: two mappings of one buffer at once do not lie in one
+    another or, since USE_HOST_PTR fixes the address, a kernel's result stands in our pages only
+    once they are mapped again.
     """
     if not unified:
         return MemoryPolicy.COPY
@@ -142,19 +144,28 @@ def probe_policy(context: Any, queue: Any, unified: bool) -> MemoryPolicy:
 
 
 def _aliases(context: Any, queue: Any, kernel: Any, policy: MemoryPolicy) -> bool:
-    buffer = Buffer(context, _PROBE_INTS * 4, policy)
-    transfers = Transfers()
+    count, half = _PROBE_INTS, _PROBE_INTS // 2
+    expected = np.arange(count, dtype=np.int32) + 1
+    buffer = Buffer(context, expected.nbytes, policy)
+
+    def mapped(first: int, *, write: bool) -> AbstractContextManager[np.ndarray]:
+        shape = (count - first,)
+        return buffer.map(queue, Transfers(), shape, "int32", write=write, offset=first * 4)
+
     try:
-        with buffer.map(queue, transfers, (_PROBE_INTS,), "int32", write=True) as view:
-            view[...] = np.arange(_PROBE_INTS)
+        with mapped(0, write=True) as view:
+            view[...] = expected - 1
             address = view.ctypes.data
         kernel.set_args(buffer.cl_buffer)
-        cl.enqueue_nd_range_kernel(queue, kernel, (_PROBE_INTS,), None)
-        with buffer.map(queue, transfers, (_PROBE_INTS,), "int32", write=False) as view:
-            same_place = view.ctypes.data == address
-            # Read through the first mapping's address: only shared memory shows the result there.
-            first = np.ctypeslib.as_array((ctypes.c_int32 * _PROBE_INTS).from_address(address))
-            return same_place and bool((first == np.arange(_PROBE_INTS) + 1).all())
+        cl.enqueue_nd_range_kernel(queue, kernel, (count,), None)
+        queue.finish()
+        if policy is MemoryPolicy.USE_HOST_PTR:  # our own pages: safe to read while not mapped
+            pages = np.ctypeslib.as_array((ctypes.c_int32 * count).from_address(address))
+            if not np.array_equal(pages, expected):
+                return False
+        with mapped(0, write=False) as whole, mapped(half, write=False) as part:
+            same_memory = part.ctypes.data == whole.ctypes.data + half * 4
+            return same_memory and np.array_equal(whole, expected)
     finally:
         queue.finish()
         buffer.release()
