@@ -66,6 +66,7 @@ class Compiled:
     outputs: dict[str, Region]
     states: dict[str, Region]
     arena: ArenaPlan
+    weight_bytes: int
     build_seconds: float
     layers: list[tuple[str, str, str, int]] = field(
         default_factory=list
@@ -86,6 +87,16 @@ def compile_graph(
     return _Compiler(graph, device, choose, states).compile()
 
 
+def plan_graph(graph: Graph, device: Device, precision: str = "fp32") -> tuple[int, ArenaPlan]:
+    """The launches per run and the arena that ``compile_graph`` would give, without touching the
+    device. The graph is rewritten."""
+    optimize(graph, precision)
+    compiler = _Compiler(graph, device, first_candidate, None)
+    compiler.lower()
+    compiler.place()
+    return len(compiler.calls), compiler.plan()
+
+
 class _Compiler:
     """The stages after the passes; each method is one."""
 
@@ -97,6 +108,7 @@ class _Compiler:
         self.calls: list[tuple[LoweredNode, Call]] = []
         self.buffers: list[Buffer] = []
         self.regions: dict[Hashable, Region] = {}
+        self.weight_bytes = 0
 
     def compile(self) -> Compiled:
         """Run all stages."""
@@ -120,6 +132,7 @@ class _Compiler:
             {name: self.region(v) for name, v in self.graph.outputs.items()},
             {v.name: self.region(v) for v in self.graph.states()},
             arena,
+            self.weight_bytes,
             time.perf_counter() - started,
             [
                 (n.node.name, n.node.op.label, n.candidate.name, len(n.candidate.calls))
@@ -223,6 +236,7 @@ class _Compiler:
     def upload(self, queue: object, key: Hashable, array: np.ndarray, spec: TensorSpec) -> None:
         """Put a constant into memory of its own."""
         buffer = self.new_buffer(spec.nbytes)
+        self.weight_bytes += spec.nbytes
         with buffer.map(queue, self.device.uploads, spec.shape, spec.dtype, write=True) as view:
             view[...] = array
         self.regions[key] = Region(buffer, 0, spec)

@@ -37,6 +37,7 @@ class SessionStats:
     bytes_copied: int
     arena_bytes: int
     arena_lower_bound: int
+    weight_bytes: int
     build_seconds: float
     load_seconds: float
 
@@ -89,13 +90,14 @@ class Session:
 
     @property
     def stats(self) -> SessionStats:
-        """Launches per run, bytes copied so far, arena and its lower bound, seconds of building."""
+        """Launches per run, bytes copied so far, bytes of arena and weights, seconds spent."""
         compiled = self._compiled
         return SessionStats(
             compiled.executable.launches,
             compiled.executable.transfers.bytes_copied,
             compiled.arena.nbytes,
             compiled.arena.lower_bound,
+            compiled.weight_bytes,
             compiled.build_seconds,
             self._load_seconds,
         )
