@@ -21,6 +21,7 @@ from clnet.ops.lowering import (
     float_defines,
     grid,
     index_text,
+    merge_dimensions,
     strides_of,
 )
 from clnet.tensor_spec import TensorSpec
@@ -131,23 +132,7 @@ def collapse(
         padded = (1,) * (rank - len(operand)) + tuple(operand)
         own = strides_of(padded)
         strides.append([0 if padded[d] == 1 else own[d] for d in range(rank)])
-    merged: list[int] = []
-    merged_strides: list[list[int]] = [[] for _ in operands]
-    for d in range(rank):
-        if shape[d] == 1:
-            continue
-        joins = merged and all(
-            m[-1] == s[d] * shape[d] for m, s in zip(merged_strides, strides, strict=True)
-        )
-        if joins:
-            merged[-1] *= shape[d]
-            for m, s in zip(merged_strides, strides, strict=True):
-                m[-1] = s[d]
-        else:
-            merged.append(shape[d])
-            for m, s in zip(merged_strides, strides, strict=True):
-                m.append(s[d])
-    return tuple(merged), [tuple(m) for m in merged_strides]
+    return merge_dimensions(shape, strides)
 
 
 def _defines(

@@ -44,7 +44,7 @@ def index_text(shape: Sequence[int], strides: Sequence[int], variable: str = "i"
             position = f"{variable} / {inner}" if inner > 1 else variable
             if extent * inner != math.prod(shape):
                 position = f"({position}) % {extent}"
-            terms.append(f"({position}) * {stride}" if stride > 1 else f"({position})")
+            terms.append(f"({position}) * {stride}" if stride != 1 else f"({position})")
     return " + ".join(terms) or "0"
 
 
@@ -70,3 +70,26 @@ def grid(*sizes: int, multiple: int = 64) -> tuple[int, ...]:
     if first > multiple:
         first = round_up(first, multiple)
     return (first, *(max(1, s) for s in sizes[1:]))
+
+
+def merge_dimensions(
+    shape: Sequence[int], strides: Sequence[Sequence[int]]
+) -> tuple[tuple[int, ...], list[tuple[int, ...]]]:
+    """Drop dimensions of one and merge neighbours that every operand walks alike.
+
+    Returns the shape that is left and each operand's strides over it.
+    """
+    merged: list[int] = []
+    walks: list[list[int]] = [[] for _ in strides]
+    for d, extent in enumerate(shape):
+        if extent == 1:
+            continue
+        if merged and all(w[-1] == s[d] * extent for w, s in zip(walks, strides, strict=True)):
+            merged[-1] *= extent
+            for w, s in zip(walks, strides, strict=True):
+                w[-1] = s[d]
+        else:
+            merged.append(extent)
+            for w, s in zip(walks, strides, strict=True):
+                w.append(s[d])
+    return tuple(merged), [tuple(w) for w in walks]
