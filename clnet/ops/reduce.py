@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from clnet.calls import Candidate, Workload
+from clnet.calls import Candidate, Define, In, KernelCall, Out, Ref, Work, Workload
 from clnet.device_info import DeviceInfo
-from clnet.errors import ShapeError
+from clnet.errors import ShapeError, UnsupportedError
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.checks import present
+from clnet.ops.lowering import STORAGE_TYPES, float_defines, index_text, strides_of
+from clnet.ops.rows import dividing_width, fitting_width, group_size, row_launch, runs
 from clnet.tensor_spec import TensorSpec
 
 
@@ -75,6 +78,8 @@ class Reduce(Op):
             raise ShapeError(f"axes {list(self.axes)} of {x}")
         if x.dtype == "bool" and self.function not in ("Max", "Min"):
             raise ShapeError(f"{self.label} of bool")
+        if self.function in FLOAT_ONLY and not x.is_float:
+            raise UnsupportedError(f"{self.label} of {x.dtype}")
         return (x.with_shape(reduced_shape(x.shape, self.axes, self.keepdims)),)
 
     def reference(self, *inputs: np.ndarray | None) -> tuple[np.ndarray, ...]:
@@ -84,6 +89,134 @@ class Reduce(Op):
         with np.errstate(all="ignore"):
             y = REFERENCES[self.function](wide, axis=self.axes, keepdims=self.keepdims)
         return (np.asarray(y).astype(x.dtype),)
+
+    def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
+        x, y = workload.input(0), workload.output
+        if self.function != "LogSumExp":
+            call = reduction(CODES[self.function], x, y, self.axes, (In(), Out()), device)
+            return [Candidate("reduce", (call,))]
+        top = reduction(CODES["Max"], x, y, self.axes, (In(), Work()), device)
+        total = reduction(CODES["LogSumExp"], x, y, self.axes, (In(), Work(), Out()), device)
+        return [Candidate("reduce", (top, total), (y.nbytes,))]
+
+    @classmethod
+    def cases(cls) -> Iterable[Case]:
+        x = Arg((2, 3, 4, 37), low=0.3)
+        for function in REFERENCES:
+            yield Case(cls(function, (3,)), (x,))
+            yield Case(cls(function, (1,), False), (x,))
+            if function not in FLOAT_ONLY:
+                yield Case(cls(function, (0, 2)), (Arg((3, 5, 4), "int32", -4, 4),))
+        yield Case(cls("Sum", (0, 2, 3)), (Arg((2, 5, 7, 9)),))
+        yield Case(cls("Sum", (0, 1, 2)), (Arg((3, 4, 300)),))
+        yield Case(cls("Mean", (0, 2), False), (Arg((3, 300, 2, 8)),))
+        yield Case(cls("L1", (1,)), (Arg((4, 9)),))
+        yield Case(cls("SumSquare", ()), (Arg((4, 9)),))
+        yield Case(cls("LogSumExp", (0,)), (Arg(values=[[-200.0, 90], [-201, 91]], shape=(2, 2)),))
+        for function in ("Sum", "Prod", "Max", "Min", "LogSumExp"):
+            yield Case(cls(function, (1,)), (Arg((2, 0, 4)),))
+        for dtype in ("uint8", "int8", "int64", "uint64", "bool"):
+            yield Case(cls("Max", (1,)), (Arg((3, 5), dtype, 0, 100),))
+            yield Case(cls("Min", (1,)), (Arg((3, 0), dtype),))
+
+
+@dataclass(frozen=True)
+class Code:
+    """A function as OpenCL C: what each element x adds to a sum s, and what s becomes."""
+
+    initial: str = "0"
+    combine: str = "((a) + (b))"
+    map: str = "(x)"
+    finish: str = "(s)"
+    shifted: bool = False
+
+    def defines(self, integer: bool, count: int) -> tuple[Define, ...]:
+        """COMBINE, MAP and FINISH over ``count`` elements a row."""
+        texts = {
+            "ABS": "(value)abs" if integer else "fabs",
+            "NUMBER": "(float)" if integer else "",
+            "COUNT": str(max(1, count) if integer else f"(value){count}"),
+        }
+        finish = self.finish
+        for word, text in texts.items():
+            finish = finish.replace(word, text)
+        return (
+            ("COMBINE(a, b)", self.combine),
+            ("MAP(x)", self.map.replace("ABS", texts["ABS"])),
+            ("FINISH(s)", finish),
+            ("SHIFTED", int(self.shifted)),
+        )
+
+
+CODES = {
+    "Sum": Code(),
+    "Mean": Code(finish="((s) / COUNT)"),
+    "Max": Code("lowest", "max(a, b)"),
+    "Min": Code("highest", "min(a, b)"),
+    "Prod": Code("1", "((a) * (b))"),
+    "L1": Code(map="ABS(x)"),
+    "L2": Code(map="((x) * (x))", finish="sqrt(NUMBER(s))"),
+    "LogSum": Code(finish="log(s)"),
+    "LogSumExp": Code(map="exp((x) - top)", finish="(log(s) + top)", shifted=True),
+    "SumSquare": Code(map="((x) * (x))"),
+}
+FLOAT_ONLY = ("LogSum", "LogSumExp")
+
+
+def reduction(
+    code: Code, x: TensorSpec, y: TensorSpec, axes: tuple[int, ...], args: tuple[Ref, ...],
+    device: DeviceInfo,
+) -> KernelCall:  # fmt: skip
+    """The launch that folds ``axes`` of ``x`` into ``y``."""
+    parts = runs(x.shape, axes)
+    steps = strides_of([extent for extent, _ in parts])
+    kept = [(e, s) for (e, reduced), s in zip(parts, steps, strict=True) if not reduced]
+    folded = [(e, s) for (e, reduced), s in zip(parts, steps, strict=True) if reduced]
+    *outer, (inner, step) = folded or [(1, 0)]
+    along = bool(parts) and parts[-1][1]
+    width = 1
+    if x.is_float:
+        last = kept[-1][0] if kept else 1
+        width = fitting_width(inner, device) if along else dividing_width(last, device)
+    outer_count = math.prod(e for e, _ in outer)
+    rows = y.size if along else y.size // width
+    group = group_size(inner, rows, device)
+    if x.is_float:
+        kind = float_defines(x.dtype, device)
+    else:
+        wide = "long" if x.dtype.startswith("int") else "ulong"
+        kind = (("INTEGER", STORAGE_TYPES[x.dtype]), ("WIDE", wide))
+    defines = (
+        *kind,
+        ("VW", width),
+        ("OUTPUTS", y.size),
+        ("ROW(o)", index_text(*_unzip(kept), "(o)")),
+        ("OUTER(q)", index_text(*_unzip(outer), "(q)")),
+        ("OUTER_COUNT", outer_count),
+        ("INNER_COUNT", inner),
+        ("STEP", step),
+        ("ALONG", int(along)),
+        ("INITIAL", _initial(code.initial, x.dtype)),
+        ("GROUP", group),
+        *code.defines(not x.is_float, outer_count * inner),
+    )
+    return KernelCall("reduce", "reduce", args, *row_launch(rows, group), defines)
+
+
+def _unzip(pairs: list[tuple[int, int]]) -> tuple[list[int], list[int]]:
+    return [e for e, _ in pairs], [s for _, s in pairs]
+
+
+def _initial(name: str, dtype: str) -> str:
+    """A number, or ``lowest`` or ``highest`` of a dtype, as OpenCL C."""
+    if name not in ("lowest", "highest"):
+        return name
+    value = (lowest if name == "lowest" else highest)(np.dtype(dtype))
+    if dtype.startswith("float"):
+        return "INFINITY" if name == "highest" else "(-INFINITY)"
+    if dtype == "int64" and name == "lowest":
+        return "LONG_MIN"
+    return f"{int(value)}{'L' if dtype.startswith('int') else 'UL'}"
 
 
 def reduced_shape(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
