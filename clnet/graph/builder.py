@@ -10,9 +10,6 @@ from clnet.errors import ClnetError, ModelError, ShapeError
 from clnet.graph.graph import Graph, Node, Value
 from clnet.tensor_spec import TensorSpec
 
-#: Results larger than this are not folded: a Range or Expand must not eat the memory of a board.
-MAX_FOLDED_BYTES = 256 << 20
-
 
 class GraphBuilder:
     """Appends nodes to a graph. Used by importers, passes, autodiff and people alike.
@@ -52,9 +49,7 @@ class GraphBuilder:
     def _apply(self, op: Any, inputs: tuple[Value | None, ...], name: str) -> list[Value]:
         try:
             specs = op.infer(*(v.spec if v is not None else None for v in inputs))
-            present = [v for v in inputs if v is not None]
-            known = op.foldable and all(v.is_constant for v in present)
-            if known and sum(s.nbytes for s in specs) <= MAX_FOLDED_BYTES:
+            if self.graph.folds(op, inputs, specs):
                 arrays = op.reference(*(v.data if v is not None else None for v in inputs))
                 return [self.constant(a, f"{name}:{i}") for i, a in enumerate(arrays)]
         except ModelError as error:

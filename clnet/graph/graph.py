@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from clnet.tensor_spec import TensorSpec
+
+#: Results larger than this are not folded, and reading and writing more than this in all is not
+#: either: a Range or Expand, or a thousand of them, must not eat the memory of a board.
+MAX_FOLDED_BYTES = 64 << 20
+MAX_FOLDING_BYTES = 512 << 20
 
 
 @dataclass(eq=False)
@@ -59,6 +64,20 @@ class Graph:
     inputs: list[Value] = field(default_factory=list)
     outputs: dict[str, Value] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
+    _folding_left: int = MAX_FOLDING_BYTES
+
+    def folds(self, op: Any, inputs: Sequence[Value | None], outputs: Iterable[TensorSpec]) -> bool:
+        """Whether to compute ``op`` now rather than on the device: its inputs are constants, and
+        the bytes it reads and writes are within what is left for that in this graph."""
+        present = [v for v in inputs if v is not None]
+        if not op.foldable or not all(v.is_constant for v in present):
+            return False
+        written = sum(s.nbytes for s in outputs)
+        moved = written + sum(v.spec.nbytes for v in present)
+        if written > MAX_FOLDED_BYTES or moved > self._folding_left:
+            return False
+        self._folding_left -= moved
+        return True
 
     def values(self) -> Iterator[Value]:
         """Every value once: inputs, then each node's operands in order."""
