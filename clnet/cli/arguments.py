@@ -41,6 +41,13 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
+def positive(text: str) -> int:
+    """An argument that counts something."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return int(text)
+
+
 def _shape(text: str) -> tuple[str, tuple[int, ...]]:
     """("x", (1, 3)) out of "x=1x3"; "x=" is a scalar. The name may hold `=` itself."""
     name, equals, sizes = text.rpartition("=")
