@@ -1,0 +1,117 @@
+"""Nodes that make constants out of attributes and shapes, and casts."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from clnet.errors import ModelError, UnsupportedError
+from clnet.graph import Value
+from clnet.importers.onnx.node import OnnxNode
+from clnet.importers.onnx.registry import converter
+from clnet.ops.cast import Cast
+from clnet.tensor_spec import TensorSpec
+
+_FORMS = {
+    "value_float": (OnnxNode.real, "float32"), "value_floats": (OnnxNode.reals, "float32"),
+    "value_int": (OnnxNode.integer, "int64"), "value_ints": (OnnxNode.integers, "int64"),
+}  # fmt: skip
+#: Elements of a tensor made here.
+MAX_ELEMENTS = 16 << 20
+
+
+@converter("Constant")
+def constant(node: OnnxNode) -> Value:
+    if node.has_attribute("value"):
+        return node.constant(node.tensor("value"))
+    for form, (read, dtype) in _FORMS.items():
+        if node.has_attribute(form):
+            return node.constant(read(node, form), dtype)
+    raise UnsupportedError("a constant that is neither numbers nor a dense tensor")
+
+
+@converter("ConstantOfShape")
+def constant_of_shape(node: OnnxNode) -> Value:
+    value = node.tensor("value") if node.has_attribute("value") else np.float32(0)
+    if value.size != 1:
+        raise ModelError(f"value has {value.size} elements instead of one")
+    return _filled(node, node.integers_of(0), value.reshape(()))
+
+
+@converter("Shape")
+def shape(node: OnnxNode) -> Value:
+    return node.constant(
+        node.input().spec.shape[_clip(node, "start", 0) : _clip(node, "end", None)], "int64"
+    )
+
+
+def _clip(node: OnnxNode, name: str, default: int | None) -> int | None:
+    return node.integer(name) if node.has_attribute(name) else default
+
+
+@converter("Size")
+def size(node: OnnxNode) -> Value:
+    return node.constant(node.input().spec.size, "int64")
+
+
+@converter("Range")
+def range_(node: OnnxNode) -> Value:
+    """From the first input in steps of the third up to, not including, the second."""
+    first, last, by = (node.scalar(i) for i in range(3))
+    if by == 0 or not all(map(math.isfinite, (first, last, by))):
+        raise ModelError(f"a range from {first} to {last} in steps of {by}")
+    count = max(0, math.ceil((last - first) / by))
+    if count > MAX_ELEMENTS:
+        raise ModelError(f"a range of {count} elements")
+    return node.constant(first + by * np.arange(count), node.input().spec.dtype)
+
+
+@converter("EyeLike")
+def eye_like(node: OnnxNode) -> Value:
+    spec = node.input().spec
+    if spec.rank != 2 or spec.size > MAX_ELEMENTS:
+        raise ModelError(f"{spec} is not a matrix, or too large")
+    return node.constant(
+        np.eye(*spec.shape, k=node.integer("k", 0), dtype=node.dtype("dtype", spec.dtype))
+    )
+
+
+@converter("Cast")
+def cast(node: OnnxNode) -> Value:
+    return _cast(node, node.dtype("to"))
+
+
+@converter("CastLike")
+def cast_like(node: OnnxNode) -> Value:
+    return _cast(node, node.input(1).spec.dtype)
+
+
+def _cast(node: OnnxNode, dtype: str) -> Value:
+    x = node.input()
+    result: Value = x if x.spec.dtype == dtype else node.add(Cast(dtype), x)
+    return result
+
+
+@converter("Identity")
+def identity(node: OnnxNode) -> Value:
+    return node.input()
+
+
+@converter("Dropout")
+def dropout(node: OnnxNode) -> Any:
+    """Nothing is dropped outside training."""
+    if node.has(2) and bool(node.scalar(2)) and not (node.has(1) and node.scalar(1) == 0):
+        raise UnsupportedError("dropout in training mode")
+    x = node.input()
+    mask_dtype = "bool" if node.opset >= 10 else x.spec.dtype
+    return x, _filled(node, x.spec.shape, np.ones((), mask_dtype)) if node.wants(1) else None
+
+
+def _filled(node: OnnxNode, shape: tuple[int, ...], value: np.ndarray) -> Value:
+    """A constant of one value, without memory of its own."""
+    spec = TensorSpec(shape, value.dtype.name)
+    if spec.size > MAX_ELEMENTS:
+        raise ModelError(f"a constant {spec}")
+    return node.constant(np.broadcast_to(value, spec.shape))

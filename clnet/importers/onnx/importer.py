@@ -1,0 +1,340 @@
+"""Walks an ONNX model node by node and builds the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, defs
+
+from clnet.errors import ClnetError, ModelError, UnsupportedError
+from clnet.graph import Graph, GraphBuilder, Value
+from clnet.importers.onnx import converters  # noqa: F401  (registers them)
+from clnet.importers.onnx.inputs import input_specs
+from clnet.importers.onnx.node import OnnxNode
+from clnet.importers.onnx.order import execution_order, label_of, shown, subgraphs
+from clnet.importers.onnx.registry import Converter, find_converter
+from clnet.importers.onnx.standard_functions import has_standard_function, standard_function
+from clnet.importers.onnx.tensors import read_tensor
+from clnet.ops import Op, spelled
+from clnet.ops.elementwise import elementwise
+from clnet.ops.functions import FUNCTIONS
+
+OLDEST_OPSET = 7
+#: Functions that call each other can blow a small file up to any number of nodes.
+MAX_NODES = 100_000
+#: The bytes of all tensors of a model together: no board comes near, and sums stay meaningful.
+MAX_TENSOR_BYTES = 1 << 37
+
+Tensors = dict[str, Callable[[], np.ndarray]]  # initializers, read when they are first needed
+Key = tuple[str, str, str]
+
+
+class NotConstantError(UnsupportedError):
+    """A value must be known when the model is read, but depends on the model's ``inputs``."""
+
+    inputs: tuple[str, ...] = ()
+
+    def located(self, *, file: object = None, node: str | None = None) -> ModelError:
+        error = super().located(file=file, node=node)
+        assert isinstance(error, NotConstantError)
+        error.inputs = self.inputs
+        return error
+
+
+@dataclass
+class Scope:
+    """The names that nodes of one graph or function see. ``outer`` is the graph around it."""
+
+    opsets: Mapping[str, int]
+    outer: Scope | None = None
+    values: dict[str, Value] = field(default_factory=dict)
+    tensors: Tensors = field(default_factory=dict)
+    attributes: Mapping[str, AttributeProto] = field(default_factory=dict)
+    functions: tuple[Key, ...] = ()  # those being inlined
+
+    def sees(self, name: str) -> bool:
+        """Whether the name means something here."""
+        inside = name in self.values or name in self.tensors
+        return inside or (self.outer is not None and self.outer.sees(name))
+
+
+class Importer:
+    """One reading of a model.
+
+    ``folder`` holds data files; ``raw`` are bytes of initializers, by position, that were taken out
+    of the message; ``constants`` are inputs whose values are given beforehand.
+    """
+
+    def __init__(
+        self,
+        model: ModelProto,
+        folder: Path | None,
+        raw: Mapping[int, np.ndarray],
+        input_shapes: Mapping[str, Sequence[int]],
+        constants: Mapping[str, np.ndarray],
+    ) -> None:
+        self.model, self.folder, self.raw = model, folder, raw
+        self.input_shapes, self.constants = input_shapes, constants
+        self.build = GraphBuilder(model.graph.name or "model")
+        self.functions: dict[Key, FunctionProto] = {
+            (_domain(f.domain), f.name, f.overload): f for f in model.functions
+        }
+        self._spelled = spelled("onnx")
+        self._nodes = 0
+        self._bytes = 0
+
+    def run(self) -> Graph:
+        """The whole model."""
+        graph = self.model.graph
+        scope = Scope(_opsets(self.model.opset_import), tensors=self._initializers(graph, self.raw))
+        self._refuse_unsupported(graph.node, scope.opsets)
+        inputs = [i for i in graph.input if i.name not in scope.tensors]
+        for name, spec in input_specs(inputs, self.input_shapes).items():
+            if name in self.constants:
+                scope.values[name] = self.build.constant(self.constants[name], name)
+            else:
+                scope.values[name] = self.build.input(name, spec.shape, spec.dtype)
+                self._account([scope.values[name]])
+        names = [o.name for o in graph.output]
+        if not names or len(set(names)) < len(names):
+            raise ModelError("the model has no outputs" if not names else "two outputs of one name")
+        for name, value in zip(names, self.walk(graph.node, names, scope), strict=True):
+            self.build.output(value, name)
+        return self.build.graph
+
+    def walk(self, nodes: Sequence[NodeProto], outputs: Sequence[str], scope: Scope) -> list[Value]:
+        """Convert the nodes that ``outputs`` need, and return those."""
+        for node in execution_order(nodes, outputs, scope.sees):
+            label = label_of(node)
+            try:
+                self._convert(node, scope, label)
+            except ModelError as error:
+                raise error.located(node=label) from error
+            except ClnetError:
+                raise
+            except (ValueError, TypeError, ArithmeticError, LookupError) as error:
+                raise ModelError(f"{type(error).__name__}: {error}", node=label) from error
+        return [self.value(name, scope) for name in outputs]
+
+    def branch(self, graph: GraphProto, scope: Scope) -> list[Value]:
+        """The outputs of a subgraph that sees the names around it."""
+        inner = Scope(scope.opsets, scope, {}, self._initializers(graph, {}), scope.attributes,
+                      scope.functions)  # fmt: skip
+        return self.walk(graph.node, [o.name for o in graph.output], inner)
+
+    def value(self, name: str, scope: Scope) -> Value:
+        """What a name stands for; initializers are read when they are first needed."""
+        if name in scope.values:
+            return scope.values[name]
+        if name in scope.tensors:
+            try:
+                array = scope.tensors[name]()
+            except ModelError as error:
+                raise error.located(node=f"initializer {shown(name)}") from error
+            scope.values[name] = self.build.constant(array, name)
+            return scope.values[name]
+        if scope.outer is None:
+            raise ModelError(f"{shown(name)} is not defined")
+        return self.value(name, scope.outer)
+
+    def add(self, op: Op, inputs: Sequence[Value | None], label: str) -> Any:
+        """Append one of clnet's ops."""
+        result = self.build.add(op, *inputs, name=label)
+        self._account(result if isinstance(result, tuple) else (result,))
+        return result
+
+    def known(self, value: Value, what: str) -> np.ndarray:
+        """The values of a constant. Raises NotConstantError where they come out of a run only."""
+        if value.is_constant and value.data is not None:
+            return value.data
+        makers = self.build.graph.producers()
+        seen, waiting = {value}, [value]
+        while waiting:
+            maker = makers.get(waiting.pop())
+            new = {v for v in (maker.inputs if maker else ()) if v is not None} - seen
+            seen |= new
+            waiting += new
+        error = NotConstantError(f"{what} must be a constant, but is computed when the model runs")
+        error.inputs = tuple(v.name for v in self.build.graph.inputs if v in seen)
+        raise error
+
+    def read(self, tensor: TensorProto, raw: np.ndarray | None = None) -> np.ndarray:
+        """The values of a tensor in the model."""
+        return read_tensor(tensor, self.folder, raw)
+
+    def _initializers(self, graph: GraphProto, raw: Mapping[int, np.ndarray]) -> Tensors:
+        tensors = {t.name: partial(self.read, t, raw.get(i))
+                   for i, t in enumerate(graph.initializer)}  # fmt: skip
+        if len(tensors) < len(graph.initializer):
+            raise ModelError("two initializers have the same name")
+        if graph.sparse_initializer:
+            raise UnsupportedError("sparse initializers are not supported")
+        return tensors
+
+    def _account(self, values: Iterable[Value]) -> None:
+        self._bytes += sum(v.spec.nbytes for v in values if not v.is_constant)
+        if self._bytes > MAX_TENSOR_BYTES:
+            raise ModelError(f"its tensors exceed {MAX_TENSOR_BYTES >> 30} GiB")
+
+    def _convert(self, node: NodeProto, scope: Scope, label: str) -> None:
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise ModelError(f"more than {MAX_NODES} nodes")
+        inputs = [self.value(name, scope) if name else None for name in node.input]
+        attributes = _attributes(node, scope)
+        key = (_domain(node.domain), node.op_type, node.overload)
+        opset = scope.opsets.get(key[0], 1)
+        convert = self._converter(key)
+        if key in self.functions:
+            results = self._inline(key, self.functions[key], inputs, attributes, scope)
+        elif convert is not None:
+            reader = OnnxNode(self, scope, node.op_type, label, opset, inputs, node.output,
+                              attributes)  # fmt: skip
+            made = convert(reader)
+            results = list(made) if isinstance(made, tuple) else [made]
+        else:
+            function = standard_function(node, opset, inputs)
+            if function is None:
+                raise _unsupported([key])
+            results = self._inline(key, function, inputs, attributes, scope)
+        self._bind(node, results, scope)
+
+    def _bind(self, node: NodeProto, results: Sequence[Value | None], scope: Scope) -> None:
+        for i, name in enumerate(node.output):
+            if not name:
+                continue
+            value = results[i] if i < len(results) else None
+            if value is None:
+                raise UnsupportedError(f"output {i} ({shown(name)}) is not supported")
+            scope.values[name] = value
+
+    def _inline(
+        self,
+        key: Key,
+        function: FunctionProto,
+        inputs: Sequence[Value | None],
+        attributes: Mapping[str, AttributeProto],
+        scope: Scope,
+    ) -> list[Value | None]:
+        if key in scope.functions:
+            raise ModelError(f"the function {shown(key[1])} calls itself")
+        if len(inputs) > len(function.input):
+            raise ModelError(f"{len(inputs)} inputs for {len(function.input)} of {shown(key[1])}")
+        given = zip(function.input, inputs, strict=False)
+        inner = Scope(
+            {**scope.opsets, **_opsets(function.opset_import)},
+            values={name: value for name, value in given if value is not None},
+            attributes={**{a.name: a for a in function.attribute_proto}, **attributes},
+            functions=(*scope.functions, key),
+        )
+        nodes = [_without_absent(n, set(function.input) - set(inner.values)) for n in function.node]
+        made = {name for node in nodes for name in node.output} | set(inner.values)
+        present = [name for name in function.output if name in made]
+        values = dict(zip(present, self.walk(nodes, present, inner), strict=True))
+        return [values.get(name) for name in function.output]
+
+    def _converter(self, key: Key) -> Converter | None:
+        domain, op_type, _ = key
+        own = find_converter(domain, op_type)
+        if own is not None or domain:
+            return own
+        if op_type in self._spelled:
+            return _by_spelling
+        return _by_table if op_type in FUNCTIONS and defs.has(op_type) else None
+
+    def _refuse_unsupported(self, nodes: Iterable[NodeProto], opsets: Mapping[str, int]) -> None:
+        """Name every kind of node that cannot be converted, before the first is."""
+        missing: dict[Key, None] = {}
+        visited: set[Key] = set()
+        waiting = [(node, opsets) for node in nodes]
+        while waiting:
+            node, seen = waiting.pop()
+            key = (_domain(node.domain), node.op_type, node.overload)
+            if key in self.functions:
+                if key not in visited:
+                    visited.add(key)
+                    function = self.functions[key]
+                    inner = {**seen, **_opsets(function.opset_import)}
+                    waiting += [(n, inner) for n in function.node]
+            elif self._converter(key) is None and not has_standard_function(
+                key[0], node.op_type, seen.get(key[0], 1)
+            ):
+                missing[key] = None
+            waiting += [(n, seen) for graph in subgraphs(node) for n in graph.node]
+        if missing:
+            raise _unsupported(missing)
+
+
+def _by_spelling(node: OnnxNode) -> Any:
+    """An op whose attributes only need other names."""
+    cls, names = spelled("onnx")[node.op_type]
+    readers: dict[Any, Callable[[str], Any]] = {
+        "int": node.integer, "float": node.real, "bool": node.flag, "tuple[int, ...]": node.integers
+    }  # fmt: skip
+    types = {f.name: f.type for f in fields(cls)}
+    given = {
+        own: readers[types[own]](foreign)
+        for foreign, own in names.items()
+        if node.has_attribute(foreign)
+    }
+    return node.add(cls(**given), *node.inputs)
+
+
+def _by_table(node: OnnxNode) -> Any:
+    """A row of the table of elementwise functions."""
+    row = FUNCTIONS[node.op_type]
+    if len(node.inputs) != row.arity:
+        raise ModelError(f"{len(node.inputs)} inputs instead of {row.arity}")
+    params = {
+        own: (node.integer if isinstance(row.params[own], int) else node.real)(foreign)
+        for foreign, own in row.onnx.items()
+        if node.has_attribute(foreign)
+    }
+    return node.add(elementwise(node.op_type, **params), *(node.input(i) for i in range(row.arity)))
+
+
+def _attributes(node: NodeProto, scope: Scope) -> dict[str, AttributeProto]:
+    """The node's attributes; those that refer to an attribute of the function take its value."""
+    result = {}
+    for attribute in node.attribute:
+        if attribute.name in result:
+            raise ModelError(f"attribute {shown(attribute.name)} is given twice")
+        if not attribute.ref_attr_name:
+            result[attribute.name] = attribute
+        elif attribute.ref_attr_name in scope.attributes:
+            result[attribute.name] = scope.attributes[attribute.ref_attr_name]
+    return result
+
+
+def _without_absent(node: NodeProto, absent: set[str]) -> NodeProto:
+    """The node of a function's body, with the optional inputs that the caller left out."""
+    if not absent.intersection(node.input):
+        return node
+    copy = NodeProto()
+    copy.CopyFrom(node)
+    del copy.input[:]
+    copy.input.extend("" if name in absent else name for name in node.input)
+    return copy
+
+
+def _opsets(imports: Iterable[Any]) -> dict[str, int]:
+    opsets = {_domain(o.domain): int(o.version) for o in imports}
+    newest = defs.onnx_opset_version()
+    if not OLDEST_OPSET <= opsets.get("", newest) <= newest:
+        raise UnsupportedError(f"opset {opsets['']} is not between {OLDEST_OPSET} and {newest}")
+    return {"": newest, **opsets}
+
+
+def _domain(name: str) -> str:
+    return "" if name == "ai.onnx" else name
+
+
+def _unsupported(keys: Iterable[Key]) -> UnsupportedError:
+    names = sorted({shown(f"{domain}.{op}" if domain else op)[1:-1] for domain, op, _ in keys})
+    listed = ", ".join(names[:40]) + (f" and {len(names) - 40} more" if len(names) > 40 else "")
+    return UnsupportedError(f"unsupported ops: {listed}")
