@@ -69,8 +69,10 @@ class KernelCall:
 class BlasCall:
     """One CLBlast routine (``gemm``, ``gemv``, ``axpy``, ``scal``) on row-major operands.
 
-    ``operands`` are the matrices and vectors in the routine's order, ``offsets`` their first
-    elements, ``sizes`` the problem (m, n, k / n) and ``params`` everything else by CLBlast's name.
+    ``operands`` are the matrices and vectors in the routine's order (gemm a b c, gemv a x y,
+    axpy x y, scal x), ``offsets`` their first elements. ``sizes``: gemm (m, n, k), gemv (m, n)
+    rows and columns of a as stored, axpy and scal (n,). ``params`` are the rest by pyclblast's
+    names: alpha, beta, a_transp, b_transp, a_ld, b_ld, c_ld (elements from row to row).
     """
 
     routine: Literal["gemm", "gemv", "axpy", "scal"]

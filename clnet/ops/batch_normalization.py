@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from clnet.calls import Candidate, Workload
+from clnet.calls import BlasCall, Candidate, In, KernelCall, Out, Work, Workload
 from clnet.device_info import DeviceInfo
 from clnet.ops.base import Arg, Case, Op, register
+from clnet.ops.blas import blas_usable
 from clnet.ops.checks import one_float_dtype, per_channel, present
+from clnet.ops.lowering import ceil_div, float_defines, grid
+from clnet.ops.rows import fitting_width
 from clnet.tensor_spec import TensorSpec
+
+#: More feature maps than this make one BLAS call each absurd.
+MAX_BLAS_MAPS = 64
 
 
 @register
@@ -37,3 +44,42 @@ class BatchNormalization(Op):
         shape = (1, -1) + (1,) * (x.ndim - 2)
         scale, bias, mean, var = (c.reshape(shape) for c in channels)
         return (((x - mean) / np.sqrt(var + self.epsilon) * scale + bias).astype(x.dtype),)
+
+    def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
+        x = workload.input(0)
+        maps, spatial = x.shape[0] * x.shape[1], math.prod(x.shape[2:])
+        width = fitting_width(spatial, device)
+        vectors = ceil_div(spatial, width) if device.is_cpu else 1  # there: a feature map each
+        defines = (
+            *float_defines(x.dtype, device),
+            ("VW", width),
+            ("CHANNELS", x.shape[1]),
+            ("SPATIAL", spatial),
+            ("VECTORS", vectors),
+        )
+        name, epsilon = "batch_normalization", np.float32(self.epsilon)
+        args = (In(0), In(1), In(2), In(3), In(4), Out(), epsilon)
+        size = grid(ceil_div(spatial, width * vectors), maps)
+        candidates = [Candidate(name, (KernelCall(name, name, args, size, None, defines),))]
+        if blas_usable(x.dtype, device) and maps <= MAX_BLAS_MAPS:
+            args = (In(1), In(2), In(3), In(4), Work(), Out(), epsilon)
+            size = grid(spatial, maps)
+            prepare = KernelCall(name, f"{name}_prepare", args, size, None, defines)
+            columns = [column(m, m % x.shape[1], spatial, x.dtype) for m in range(maps)]
+            work = (x.shape[1] * x.itemsize,)
+            candidates.append(Candidate("clblast_gemv", (prepare, *columns), work))
+        return candidates
+
+    @classmethod
+    def cases(cls) -> Iterable[Case]:
+        channels = [Arg((5,)), Arg((5,)), Arg((5,)), Arg((5,), low=0.1)]
+        yield Case(cls(), (Arg((2, 5, 3, 7)), *channels))
+        yield Case(cls(1e-2), (Arg((3, 5)), *channels))
+
+
+def column(number: int, channel: int, spatial: int, dtype: str) -> BlasCall:
+    """out[map] += x[map] * factor: the feature map is a matrix of one column, and the factor, which
+    only the device knows, a vector of one element."""
+    offsets = (number * spatial, channel, number * spatial)
+    params = (("a_ld", 1), ("alpha", 1.0), ("beta", 1.0))
+    return BlasCall("gemv", dtype, (In(0), Work(), Out()), (spatial, 1), offsets, params)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from clnet.calls import Candidate, Workload
+from clnet.calls import Candidate, In, KernelCall, Out, Workload
 from clnet.device_info import DeviceInfo
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.checks import one_float_dtype, per_channel, present
+from clnet.ops.lowering import float_defines
+from clnet.ops.rows import fitting_width, group_size, row_launch
 from clnet.tensor_spec import TensorSpec
 
 
@@ -41,3 +44,24 @@ class InstanceNormalization(Op):
         mean, var = wide.mean(axes, keepdims=True), wide.var(axes, keepdims=True)
         y = (wide - mean) / np.sqrt(var + self.epsilon)
         return ((y * scale.reshape(shape) + bias.reshape(shape)).astype(x.dtype),)
+
+    def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
+        x = workload.input(0)
+        rows, count = x.shape[0] * x.shape[1], math.prod(x.shape[2:])
+        group = group_size(count, rows, device)
+        defines = (
+            *float_defines(x.dtype, device),
+            ("VW", fitting_width(count, device)),
+            ("ROWS", rows),
+            ("CHANNELS", x.shape[1]),
+            ("COUNT", count),
+            ("GROUP", group),
+        )
+        name = "instance_normalization"
+        args = (In(0), In(1), In(2), Out(), np.float32(self.epsilon))
+        return [Candidate(name, (KernelCall(name, name, args, *row_launch(rows, group), defines),))]
+
+    @classmethod
+    def cases(cls) -> Iterable[Case]:
+        yield Case(cls(), (Arg((2, 3, 5, 7)), Arg((3,)), Arg((3,))))
+        yield Case(cls(1e-2), (Arg((1, 4, 300), low=3, high=5), Arg((4,)), Arg((4,))))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from clnet.calls import Candidate, Workload
+from clnet.calls import Candidate, In, KernelCall, Out, Workload
 from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.checks import one_float_dtype, present
+from clnet.ops.lowering import float_defines, grid
+from clnet.ops.rows import dividing_width
 from clnet.tensor_spec import TensorSpec
 
 
@@ -46,3 +49,25 @@ class LRN(Op):
             window = x[:, max(0, c - before) : c - before + self.size].astype(np.float64)
             squares[:, c] = (window**2).sum(1)
         return ((x / (self.bias + self.alpha / self.size * squares) ** self.beta).astype(x.dtype),)
+
+    def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
+        x = workload.input(0)
+        spatial = math.prod(x.shape[2:])
+        width = dividing_width(spatial, device)
+        defines = (
+            *float_defines(x.dtype, device),
+            ("VW", width),
+            ("CHANNELS", x.shape[1]),
+            ("SPATIAL", spatial),
+            ("SIZE", self.size),
+            ("BEFORE", (self.size - 1) // 2),
+        )
+        numbers = (self.alpha / self.size, self.beta, self.bias)
+        args = (In(), Out(), *map(np.float32, numbers))
+        size = grid(spatial // width, x.shape[1], x.shape[0])
+        return [Candidate("lrn", (KernelCall("lrn", "lrn", args, size, None, defines),))]
+
+    @classmethod
+    def cases(cls) -> Iterable[Case]:
+        yield Case(cls(5, alpha=0.1), (Arg((2, 7, 3, 4)),))
+        yield Case(cls(2, 0.5, 0.6, 2.0), (Arg((1, 3, 5)),))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from clnet.calls import Candidate, Workload
+from clnet.calls import Candidate, In, KernelCall, Out, Workload
 from clnet.device_info import DeviceInfo
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.checks import normal_axis, one_float_dtype, present
+from clnet.ops.lowering import float_defines, index_text
+from clnet.ops.rows import dividing_width, fitting_width, group_size, row_launch
 from clnet.tensor_spec import TensorSpec
 
 
@@ -36,6 +39,39 @@ class Softmax(Op):
         shifted = x.astype(np.float64) - x.max(self.axis, keepdims=True)
         powers = np.exp(shifted)
         return ((powers / powers.sum(self.axis, keepdims=True)).astype(x.dtype),)
+
+    def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
+        x = workload.input(0)
+        axis = normal_axis(self.axis, x.rank)
+        count, step = x.shape[axis], math.prod(x.shape[axis + 1 :])
+        rows, along = x.size // count, step == 1
+        width = fitting_width(count, device) if along else dividing_width(step, device)
+        launches = rows if along else rows // width
+        group = group_size(count, launches, device)
+        defines = (
+            *float_defines(x.dtype, device),
+            ("VW", width),
+            ("ROWS", rows),
+            ("COUNT", count),
+            ("STEP", step),
+            ("ROW(o)", index_text((rows // step, step), (count * step, 1), "(o)")),
+            ("ALONG", int(along)),
+            ("LOGARITHM", int(isinstance(self, LogSoftmax))),
+            ("GROUP", group),
+        )
+        launch = row_launch(launches, group)
+        return [
+            Candidate(
+                "softmax", (KernelCall("softmax", "softmax", (In(), Out()), *launch, defines),)
+            )
+        ]
+
+    @classmethod
+    def cases(cls) -> Iterable[Case]:
+        yield Case(cls(), (Arg((5, 37), low=-30, high=30),))
+        yield Case(cls(1), (Arg((2, 21, 3, 4)),))
+        yield Case(cls(0), (Arg((200, 3)),))
+        yield Case(cls(-1), (Arg((2, 1000)),))
 
 
 @register
