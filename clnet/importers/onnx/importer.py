@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,25 +12,19 @@ from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProt
 
 from clnet.errors import ClnetError, ModelError, UnsupportedError
 from clnet.graph import Graph, GraphBuilder, Value
-from clnet.importers.onnx import converters  # noqa: F401  (registers them)
+from clnet.importers.onnx.generic import converter_for
 from clnet.importers.onnx.inputs import input_specs
 from clnet.importers.onnx.node import OnnxNode
 from clnet.importers.onnx.order import execution_order, label_of, shown, subgraphs
-from clnet.importers.onnx.registry import Converter, find_converter
+from clnet.importers.onnx.scope import FunctionKey, Scope, Tensors, domain_of, opset_versions
 from clnet.importers.onnx.standard_functions import has_standard_function, standard_function
 from clnet.importers.onnx.tensors import read_tensor
-from clnet.ops import Op, spelled
-from clnet.ops.elementwise import elementwise
-from clnet.ops.functions import FUNCTIONS
+from clnet.ops import Op
 
-OLDEST_OPSET = 7
 #: Functions that call each other can blow a small file up to any number of nodes.
 MAX_NODES = 100_000
 #: The bytes of all tensors of a model together: no board comes near, and sums stay meaningful.
 MAX_TENSOR_BYTES = 1 << 37
-
-Tensors = dict[str, Callable[[], np.ndarray]]  # initializers, read when they are first needed
-Key = tuple[str, str, str]
 
 
 class NotConstantError(UnsupportedError):
@@ -44,23 +37,6 @@ class NotConstantError(UnsupportedError):
         assert isinstance(error, NotConstantError)
         error.inputs = self.inputs
         return error
-
-
-@dataclass
-class Scope:
-    """The names that nodes of one graph or function see. ``outer`` is the graph around it."""
-
-    opsets: Mapping[str, int]
-    outer: Scope | None = None
-    values: dict[str, Value] = field(default_factory=dict)
-    tensors: Tensors = field(default_factory=dict)
-    attributes: Mapping[str, AttributeProto] = field(default_factory=dict)
-    functions: tuple[Key, ...] = ()  # those being inlined
-
-    def sees(self, name: str) -> bool:
-        """Whether the name means something here."""
-        inside = name in self.values or name in self.tensors
-        return inside or (self.outer is not None and self.outer.sees(name))
 
 
 class Importer:
@@ -81,17 +57,17 @@ class Importer:
         self.model, self.folder, self.raw = model, folder, raw
         self.input_shapes, self.constants = input_shapes, constants
         self.build = GraphBuilder(model.graph.name or "model")
-        self.functions: dict[Key, FunctionProto] = {
-            (_domain(f.domain), f.name, f.overload): f for f in model.functions
+        self.functions: dict[FunctionKey, FunctionProto] = {
+            (domain_of(f.domain), f.name, f.overload): f for f in model.functions
         }
-        self._spelled = spelled("onnx")
         self._nodes = 0
         self._bytes = 0
 
     def run(self) -> Graph:
         """The whole model."""
         graph = self.model.graph
-        scope = Scope(_opsets(self.model.opset_import), tensors=self._initializers(graph, self.raw))
+        opsets = {"": defs.onnx_opset_version(), **opset_versions(self.model.opset_import)}
+        scope = Scope(opsets, tensors=self._initializers(graph, self.raw))
         self._refuse_unsupported(graph.node, scope.opsets)
         inputs = [i for i in graph.input if i.name not in scope.tensors]
         for name, spec in input_specs(inputs, self.input_shapes).items():
@@ -168,7 +144,7 @@ class Importer:
         return read_tensor(tensor, self.folder, raw)
 
     def _initializers(self, graph: GraphProto, raw: Mapping[int, np.ndarray]) -> Tensors:
-        tensors = {t.name: partial(self.read, t, raw.get(i))
+        tensors: Tensors = {t.name: partial(self.read, t, raw.get(i))
                    for i, t in enumerate(graph.initializer)}  # fmt: skip
         if len(tensors) < len(graph.initializer):
             raise ModelError("two initializers have the same name")
@@ -187,9 +163,9 @@ class Importer:
             raise ModelError(f"more than {MAX_NODES} nodes")
         inputs = [self.value(name, scope) if name else None for name in node.input]
         attributes = _attributes(node, scope)
-        key = (_domain(node.domain), node.op_type, node.overload)
+        key = (domain_of(node.domain), node.op_type, node.overload)
         opset = scope.opsets.get(key[0], 1)
-        convert = self._converter(key)
+        convert = converter_for(*key[:2])
         if key in self.functions:
             results = self._inline(key, self.functions[key], inputs, attributes, scope)
         elif convert is not None:
@@ -215,7 +191,7 @@ class Importer:
 
     def _inline(
         self,
-        key: Key,
+        key: FunctionKey,
         function: FunctionProto,
         inputs: Sequence[Value | None],
         attributes: Mapping[str, AttributeProto],
@@ -227,7 +203,7 @@ class Importer:
             raise ModelError(f"{len(inputs)} inputs for {len(function.input)} of {shown(key[1])}")
         given = zip(function.input, inputs, strict=False)
         inner = Scope(
-            {**scope.opsets, **_opsets(function.opset_import)},
+            {**scope.opsets, **opset_versions(function.opset_import)},
             values={name: value for name, value in given if value is not None},
             attributes={**{a.name: a for a in function.attribute_proto}, **attributes},
             functions=(*scope.functions, key),
@@ -238,64 +214,27 @@ class Importer:
         values = dict(zip(present, self.walk(nodes, present, inner), strict=True))
         return [values.get(name) for name in function.output]
 
-    def _converter(self, key: Key) -> Converter | None:
-        domain, op_type, _ = key
-        own = find_converter(domain, op_type)
-        if own is not None or domain:
-            return own
-        if op_type in self._spelled:
-            return _by_spelling
-        return _by_table if op_type in FUNCTIONS and defs.has(op_type) else None
-
     def _refuse_unsupported(self, nodes: Iterable[NodeProto], opsets: Mapping[str, int]) -> None:
         """Name every kind of node that cannot be converted, before the first is."""
-        missing: dict[Key, None] = {}
-        visited: set[Key] = set()
+        missing: dict[FunctionKey, None] = {}
+        visited: set[FunctionKey] = set()
         waiting = [(node, opsets) for node in nodes]
         while waiting:
             node, seen = waiting.pop()
-            key = (_domain(node.domain), node.op_type, node.overload)
+            key = (domain_of(node.domain), node.op_type, node.overload)
             if key in self.functions:
                 if key not in visited:
                     visited.add(key)
                     function = self.functions[key]
-                    inner = {**seen, **_opsets(function.opset_import)}
+                    inner = {**seen, **opset_versions(function.opset_import)}
                     waiting += [(n, inner) for n in function.node]
-            elif self._converter(key) is None and not has_standard_function(
+            elif converter_for(*key[:2]) is None and not has_standard_function(
                 key[0], node.op_type, seen.get(key[0], 1)
             ):
                 missing[key] = None
             waiting += [(n, seen) for graph in subgraphs(node) for n in graph.node]
         if missing:
             raise _unsupported(missing)
-
-
-def _by_spelling(node: OnnxNode) -> Any:
-    """An op whose attributes only need other names."""
-    cls, names = spelled("onnx")[node.op_type]
-    readers: dict[Any, Callable[[str], Any]] = {
-        "int": node.integer, "float": node.real, "bool": node.flag, "tuple[int, ...]": node.integers
-    }  # fmt: skip
-    types = {f.name: f.type for f in fields(cls)}
-    given = {
-        own: readers[types[own]](foreign)
-        for foreign, own in names.items()
-        if node.has_attribute(foreign)
-    }
-    return node.add(cls(**given), *node.inputs)
-
-
-def _by_table(node: OnnxNode) -> Any:
-    """A row of the table of elementwise functions."""
-    row = FUNCTIONS[node.op_type]
-    if len(node.inputs) != row.arity:
-        raise ModelError(f"{len(node.inputs)} inputs instead of {row.arity}")
-    params = {
-        own: (node.integer if isinstance(row.params[own], int) else node.real)(foreign)
-        for foreign, own in row.onnx.items()
-        if node.has_attribute(foreign)
-    }
-    return node.add(elementwise(node.op_type, **params), *(node.input(i) for i in range(row.arity)))
 
 
 def _attributes(node: NodeProto, scope: Scope) -> dict[str, AttributeProto]:
@@ -322,19 +261,7 @@ def _without_absent(node: NodeProto, absent: set[str]) -> NodeProto:
     return copy
 
 
-def _opsets(imports: Iterable[Any]) -> dict[str, int]:
-    opsets = {_domain(o.domain): int(o.version) for o in imports}
-    newest = defs.onnx_opset_version()
-    if not OLDEST_OPSET <= opsets.get("", newest) <= newest:
-        raise UnsupportedError(f"opset {opsets['']} is not between {OLDEST_OPSET} and {newest}")
-    return {"": newest, **opsets}
-
-
-def _domain(name: str) -> str:
-    return "" if name == "ai.onnx" else name
-
-
-def _unsupported(keys: Iterable[Key]) -> UnsupportedError:
+def _unsupported(keys: Iterable[FunctionKey]) -> UnsupportedError:
     names = sorted({shown(f"{domain}.{op}" if domain else op)[1:-1] for domain, op, _ in keys})
     listed = ", ".join(names[:40]) + (f" and {len(names) - 40} more" if len(names) > 40 else "")
     return UnsupportedError(f"unsupported ops: {listed}")

@@ -96,7 +96,7 @@ class OnnxNode:
         """Whether the attribute is given."""
         return name in self._attributes
 
-    def _typed(self, name: str, default: Any, kind: int, what: str) -> Any:
+    def _typed(self, name: str, default: Any, kind: AttributeProto.AttributeType, what: str) -> Any:
         if name not in self._attributes:
             if default is None:
                 raise ModelError(f"attribute {name} is missing")

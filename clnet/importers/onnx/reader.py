@@ -31,7 +31,7 @@ def read_onnx(path: Path, input_shapes: Shapes | None = None) -> Graph:
     except (OSError, ValueError) as error:
         raise ModelError(f"cannot be read: {error}", file=path) from error
     try:
-        message, spans = take_out_weights(memoryview(data))
+        message, spans = take_out_weights(data.data)
         raw = {i: data[slice(*span)] for i, span in spans.items()}
         return Importer(_parse(message), path.parent, raw, input_shapes or {}, {}).run()
     except ModelError as error:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from typing import Any
+
 import numpy as np
 from onnx import FunctionProto, NodeProto, TypeProto, defs, helper
 
@@ -11,7 +13,7 @@ from clnet.errors import ModelError
 from clnet.graph import Value
 
 
-def _schema(domain: str, op_type: str, opset: int) -> defs.OpSchema | None:
+def _schema(domain: str, op_type: str, opset: int) -> Any:  # its stubs are incomplete
     try:
         return defs.get_schema(op_type, opset, domain)
     except defs.SchemaError:

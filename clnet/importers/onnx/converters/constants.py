@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from clnet.importers.onnx.registry import converter
 from clnet.ops.cast import Cast
 from clnet.tensor_spec import TensorSpec
 
-_FORMS = {
+_FORMS: dict[str, tuple[Callable[[OnnxNode, str], Any], str]] = {
     "value_float": (OnnxNode.real, "float32"), "value_floats": (OnnxNode.reals, "float32"),
     "value_int": (OnnxNode.integer, "int64"), "value_ints": (OnnxNode.integers, "int64"),
 }  # fmt: skip
@@ -73,9 +74,9 @@ def eye_like(node: OnnxNode) -> Value:
     spec = node.input().spec
     if spec.rank != 2 or spec.size > MAX_ELEMENTS:
         raise ModelError(f"{spec} is not a matrix, or too large")
-    return node.constant(
-        np.eye(*spec.shape, k=node.integer("k", 0), dtype=node.dtype("dtype", spec.dtype))
-    )
+    rows, columns = spec.shape
+    ones = np.eye(rows, columns, k=node.integer("k", 0))
+    return node.constant(ones, node.dtype("dtype", spec.dtype))
 
 
 @converter("Cast")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from clnet.errors import ModelError
-from clnet.graph import Value
 from clnet.importers.onnx.node import OnnxNode
 from clnet.importers.onnx.registry import converter
 from clnet.importers.onnx.windows import halves, read_window
@@ -53,9 +52,3 @@ def transposed_convolution(node: OnnxNode) -> Any:
         pads = halves([max(0, t) for t in totals], window.auto_pad)
     op = ConvTranspose(window.strides, pads, window.dilations, node.integer("group", 1), extra)
     return node.add(op, node.input(0), node.input(1), node.optional(2))
-
-
-def convolved(node: OnnxNode) -> Value:
-    """The convolution of a node, for those that do more behind it."""
-    result: Value = convolution(node)
-    return result

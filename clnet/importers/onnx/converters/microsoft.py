@@ -6,7 +6,7 @@ from typing import Any
 
 from clnet.errors import ModelError, UnsupportedError
 from clnet.graph import Value
-from clnet.importers.onnx.converters.convolution import convolved
+from clnet.importers.onnx.converters.convolution import convolution
 from clnet.importers.onnx.node import OnnxNode
 from clnet.importers.onnx.registry import MICROSOFT, converter
 from clnet.ops.elementwise import Elementwise, elementwise
@@ -31,7 +31,7 @@ def _activation(node: OnnxNode, params: tuple[float, ...]) -> Elementwise:
 @converter("FusedConv", domain=MICROSOFT)
 def fused_conv(node: OnnxNode) -> Any:
     """activation(Conv(x, w, b) + z)."""
-    result = convolved(node)
+    result: Any = convolution(node)
     residual = node.optional(3)
     if residual is not None:
         result = node.add(elementwise("Add"), result, residual)
