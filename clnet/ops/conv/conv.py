@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
 from clnet.ops.base import Case, Op, register
 from clnet.ops.conv.cases import conv_cases
-from clnet.ops.conv.direct import direct
+from clnet.ops.conv.choice import candidates
 from clnet.ops.conv.geometry import check_attributes, output_size
 from clnet.ops.conv.problem import ConvProblem
 from clnet.ops.expression import Expression
@@ -59,24 +60,25 @@ class Conv(Op):
         return (x.with_shape((x.shape[0], w.shape[0], *out)),)
 
     def reference(self, *inputs: np.ndarray | None) -> tuple[np.ndarray, ...]:
-        x, w, b, *extras = (*inputs, None)[: max(3, len(inputs))]
+        x, w, b = inputs[0], inputs[1], inputs[2] if len(inputs) > 2 else None
+        extras = [a for a in inputs[3:] if a is not None]
         assert x is not None and w is not None
         (spec,) = self.infer(*(None if a is None else TensorSpec.of(a) for a in inputs))
         rank, out = x.ndim - 2, spec.shape[2:]
         padding = [(0, 0), (0, 0), *zip(self.pads[:rank], self.pads[rank:], strict=True)]
-        padded = np.pad(x, padding).reshape(
-            x.shape[0], self.groups, w.shape[1], *(s + a + b for s, (a, b) in
-                                                   zip(x.shape[2:], padding[2:], strict=True))
-        )  # fmt: skip
+        padded = np.pad(x, padding)
+        padded = padded.reshape(x.shape[0], self.groups, w.shape[1], *padded.shape[2:])
         kernels = w.reshape(self.groups, -1, *w.shape[1:])
         y = np.zeros((x.shape[0], self.groups, kernels.shape[1], *out))
         for tap in product(*map(range, w.shape[2:])):
-            window = tuple(
+            window = (
                 slice(k * d, k * d + (o - 1) * s + 1, s)
                 for k, d, o, s in zip(tap, self.dilations, out, self.strides, strict=True)
             )
-            y += np.einsum("ngc...,gmc->ngm...", padded[(..., *window)].astype(np.float64),
-                           kernels[(..., *tap)])  # fmt: skip
+            where: tuple[Any, ...] = (..., *window)
+            weights: tuple[Any, ...] = (..., *tap)
+            values = padded[where].astype(np.float64)
+            y += np.einsum("ngc...,gmc->ngm...", values, kernels[weights])
         y = y.reshape(spec.shape)
         if b is not None:
             y += b.reshape(-1, *(1,) * rank)
@@ -84,8 +86,7 @@ class Conv(Op):
         return (self.epilogue.evaluate(y, *extras) if self.epilogue.steps else y,)
 
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
-        problem = ConvProblem.of(workload, device)
-        return [direct(problem)]
+        return candidates(ConvProblem.of(workload, device))
 
     @classmethod
     def cases(cls) -> Iterable[Case]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clnet.calls import Define, In, Ref, Workload
 from clnet.device_info import DeviceInfo
@@ -53,6 +53,31 @@ class ConvProblem:
     def extras(self) -> tuple[Ref, ...]:
         """The epilogue's operands: every call that applies it ends with them."""
         return tuple(In(i) for i in range(3, len(self.workload.inputs)))
+
+    @property
+    def cpu_width(self) -> int:
+        """Elements of the explicit vectors of CPU kernels."""
+        return max(4, self.device.vector_width)
+
+    @property
+    def registers(self) -> int:
+        """Vector registers of a CPU with such vectors: AVX2 has 16, AVX-512 and NEON 32."""
+        return 16 if self.device.vector_width == 8 else 32
+
+    @property
+    def muladd(self) -> int:
+        """The device's form of a*b+c, as MULADD."""
+        return int(dict(float_defines(self.dtype, self.device))["MULADD"])
+
+    def work_items(self, multiply_adds: int) -> int:
+        """How many work-items a CPU should get: several per core, but each worth its start."""
+        return max(1, min(8 * self.device.compute_units, multiply_adds >> 16))
+
+    def cpu_defines(self) -> tuple[Define, ...]:
+        """Like ``defines``, with vectors, and computing in float where halves are stored: CPUs
+        convert as they load, and few of them compute in half at all."""
+        in_float = replace(self, device=replace(self.device, fp16=False))
+        return (*in_float.defines(), ("VW", self.cpu_width))
 
     def defines(self) -> tuple[Define, ...]:
         """Types, bias and epilogue."""

@@ -1,0 +1,26 @@
+// y[c, z, y, x] = x[c, z - pad_d, y - pad_h, x - pad_w], zero outside: the input of conv_channels.
+//
+// x[planes, id, ih, iw], y[planes, od, oh, ow]; every work-item makes one row of y.
+//
+// ELEMENT  unsigned integer of an element's size
+
+#ifndef ELEMENT
+#define ELEMENT uint
+#endif
+
+__kernel void conv_pad(
+    __global const ELEMENT* x, __global ELEMENT* y, const int rows, const int id, const int ih,
+    const int iw, const int od, const int oh, const int ow, const int pad_d, const int pad_h,
+    const int pad_w) {
+    const int row = get_global_id(0);
+    if (row >= rows) return;
+    const int plane = row / (od * oh);
+    const int iz = row / oh % od - pad_d, iy = row % oh - pad_h;
+    const bool inside = iz >= 0 && iz < id && iy >= 0 && iy < ih;
+    const int from = inside ? min(pad_w, ow) : ow, to = inside ? min(pad_w + iw, ow) : ow;
+    __global const ELEMENT* source = x + ((plane * id + iz) * ih + iy) * iw - pad_w;
+    __global ELEMENT* target = y + row * ow;
+    for (int i = 0; i < from; ++i) target[i] = (ELEMENT)0;
+    for (int i = from; i < to; ++i) target[i] = source[i];
+    for (int i = to; i < ow; ++i) target[i] = (ELEMENT)0;
+}

@@ -1,0 +1,49 @@
+"""Direct convolution on CPUs with vectors across output channels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from clnet.calls import Candidate, KernelCall, Out, SearchSpace
+from clnet.ops.conv.packing import blocked_weights
+from clnet.ops.conv.padding import padded_input
+from clnet.ops.conv.problem import ConvProblem, kernel_defines
+from clnet.ops.conv.tiles import channel_tile, options
+from clnet.ops.lowering import ceil_div
+
+
+def channels(problem: ConvProblem) -> Candidate:
+    """Takes everything; wasteful where a group has fewer output channels than a vector."""
+    g, width = problem.geometry, problem.cpu_width
+    x, size, pad_calls, pad_work = padded_input(problem, 0)
+    weights = blocked_weights(problem, width, len(pad_work))
+    out = g.out
+    if g.is_pointwise:  # then a plane is one long row
+        size = out = (1, 1, g.pixels)
+    blocks = ceil_div(g.mg, width)
+    tile_b, tile_y, tile_x = channel_tile(blocks, out[1], out[2], problem.registers)
+    tiles = ceil_div(out[1], tile_y) * ceil_div(out[2], tile_x)
+    planes = ceil_div(blocks, tile_b) * g.n * g.groups * out[0]
+    tile_work = tile_b * tile_y * tile_x * width * g.depth
+    parts = min(tiles, ceil_div(problem.work_items(tiles * planes * tile_work), planes))
+    tiles_per_item = ceil_div(tiles, parts)
+    sizes = (g.groups, g.cg, g.mg, *size, *out, tiles_per_item)
+    tile = (("TILE_B", tile_b), ("TILE_Y", tile_y), ("TILE_X", tile_x))
+    call = KernelCall(
+        "conv_channels",
+        "conv_channels",
+        (x, weights.ref, *problem.bias, Out(), *map(np.int32, sizes), *problem.extras),
+        (ceil_div(tiles, tiles_per_item), ceil_div(blocks, tile_b), g.n * g.groups * out[0]),
+        (1, 1, 1),
+        (*problem.cpu_defines(), *kernel_defines(g), *tile),
+    )
+    space = SearchSpace(
+        {
+            "TILE_B": options(tile_b, range(1, min(blocks, 4) + 1)),
+            "TILE_Y": options(tile_y, range(1, min(out[1], 4) + 1)),
+            "TILE_X": options(tile_x, range(1, min(out[2], 14) + 1)),
+            "MULADD": options(problem.muladd, (0, 1, 2)),
+        }
+    )
+    return Candidate("channels", (*pad_calls, *weights.calls, call),
+                     (*pad_work, *weights.workspace), weights.packed, space=space)  # fmt: skip

@@ -1,0 +1,48 @@
+"""How to cut a problem into tiles and tiles into work-items. Plain arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clnet.ops.lowering import ceil_div, round_up
+
+
+def least_waste(size: int, tiles: Sequence[int]) -> int:
+    """The tile that covers ``size`` with the fewest idle elements; of equals the first."""
+    return min(tiles, key=lambda t: round_up(size, t))
+
+
+def options(default: int, values: Sequence[int]) -> tuple[int, ...]:
+    """A tunable's values with its default ahead."""
+    return (default, *(v for v in values if v != default))
+
+
+def split(outer: int, inner: int, items: int) -> tuple[int, int]:
+    """How many of ``outer`` and of ``inner`` tiles a work-item takes so that there are about
+    ``items`` work-items; the outer tiles are divided first."""
+    outer_parts = min(outer, items)
+    inner_parts = min(inner, ceil_div(items, outer_parts))
+    return ceil_div(outer, outer_parts), ceil_div(inner, inner_parts)
+
+
+def channel_tile(blocks: int, rows: int, columns: int, registers: int) -> tuple[int, int, int]:
+    """Vectors of channels, rows and columns of the best register tile for conv_channels.
+
+    A step over one input channel costs a multiply-add per accumulator, but no less than their
+    latency, and loads of one vector per block and one element per pixel, of which about two are
+    issued beside every multiply-add. Idle parts of tiles at the edges count as work.
+    """
+
+    def cost(tile: tuple[int, int, int]) -> float:
+        b, y, x = tile
+        step = max(b * y * x, 4) + 0.5 * b + 0.25 * y * x
+        return step * ceil_div(blocks, b) * ceil_div(rows, y) * ceil_div(columns, x)
+
+    tiles = [
+        (b, y, x)
+        for b in range(1, min(blocks, 4) + 1)
+        for y in range(1, min(rows, 4) + 1)
+        for x in range(1, min(columns, 14) + 1)
+        if b * y * x + b + 1 <= registers - 1
+    ]
+    return min(tiles, key=cost)
