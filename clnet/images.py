@@ -116,7 +116,7 @@ def open_image(path: str | Path, channels: int = 3) -> Image:
 def _geometry(shape: tuple[int, ...], layout: str | None) -> tuple[int, int, int, str]:
     """Height, width, channels and layout of a model's input."""
     described = "x".join(map(str, shape))
-    if len(shape) == 2:
+    if len(shape) == 2 and min(shape) > 1:  # [1,N] holds features
         return (*shape, 1, "nhwc")
     if len(shape) not in (3, 4):
         raise InputError(f"a photo does not fit an input of shape {described}")

@@ -30,8 +30,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "run",
         help="run a model on arrays or on a photo",
-        description="Runs a model once. Prints the likeliest classes of outputs that hold one score"
-        " per class, and shape and range of the others.",
+        description="Runs a model once. Prints the likeliest classes of outputs that hold one"
+        " score\nper class, and shape and range of the others.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
