@@ -196,7 +196,7 @@ def reduction(
         ("INNER_COUNT", inner),
         ("STEP", step),
         ("ALONG", int(along)),
-        ("INITIAL", _initial(code.initial, x.dtype)),
+        ("INITIAL", initial(code.initial, x.dtype)),
         ("GROUP", group),
         *code.defines(not x.is_float, outer_count * inner),
     )
@@ -207,7 +207,7 @@ def _unzip(pairs: list[tuple[int, int]]) -> tuple[list[int], list[int]]:
     return [e for e, _ in pairs], [s for _, s in pairs]
 
 
-def _initial(name: str, dtype: str) -> str:
+def initial(name: str, dtype: str) -> str:
     """A number, or ``lowest`` or ``highest`` of a dtype, as OpenCL C."""
     if name not in ("lowest", "highest"):
         return name

@@ -11,6 +11,7 @@ from clnet.calls import Candidate, Workload
 from clnet.device_info import DeviceInfo
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.checks import one_float_dtype, present
+from clnet.ops.pooling.kernels import pool
 from clnet.ops.pooling.windows import Axis, axes_of, windows
 from clnet.tensor_spec import TensorSpec
 
@@ -52,3 +53,19 @@ class AveragePool(Op):
             total = x[(..., *np.ix_(*inner))].sum(tuple(range(2, x.ndim)), np.float64)
             y[(..., *position)] = total / max(1, np.prod([len(c) for c in counted]))
         return (y.astype(x.dtype),)
+
+    def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
+        x = workload.input(0)
+        call = pool(x, self.axes(x), device, average=True, count_padding=self.count_include_pad)
+        return [Candidate("pool", (call,))]
+
+    @classmethod
+    def cases(cls) -> Iterable[Case]:
+        for counted in (False, True):
+            op = cls((3, 3), (2, 2), (1, 1, 1, 1), (1, 1), counted, counted)
+            yield Case(op, (Arg((2, 3, 12, 42)),))
+            op = cls((2, 3), (1, 3), (1, 2, 0, 1), (2, 1), True, counted)
+            yield Case(op, (Arg((1, 2, 6, 23)),))
+        yield Case(cls((4,), (3,), (2, 1), (1,), True, True), (Arg((2, 3, 19)),))
+        op = cls((2, 3, 2), (2, 1, 2), (1, 1, 0, 0, 1, 1), (1, 1, 1), True)
+        yield Case(op, (Arg((1, 2, 4, 5, 9)),))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from clnet.calls import Candidate, Workload
 from clnet.device_info import DeviceInfo
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.checks import present
+from clnet.ops.pooling.kernels import pool
 from clnet.ops.pooling.windows import Axis, axes_of, windows
 from clnet.ops.reduce import lowest
 from clnet.tensor_spec import TensorSpec
@@ -64,3 +64,23 @@ class MaxPool(Op):
                 y[(..., *position)] = values.max(-1)
                 where[(..., *position)] = images + spatial[grid].ravel()[values.argmax(-1)]
         return (y, where) if self.indices else (y,)
+
+    def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
+        x = workload.input(0)
+        order = self.storage_order if self.indices else None
+        return [Candidate("pool", (pool(x, self.axes(x), device, index_order=order),))]
+
+    @classmethod
+    def cases(cls) -> Iterable[Case]:
+        yield Case(cls((3, 3), (2, 2), (1, 1, 1, 1), (1, 1)), (Arg((2, 3, 13, 43)),))
+        yield Case(cls((2, 3), (1, 1), (0, 1, 1, 0), (1, 2)), (Arg((1, 2, 5, 21)),))
+        yield Case(cls((2, 2), (3, 3), (0, 0, 0, 0), (1, 1), True), (Arg((1, 2, 7, 8)),))
+        yield Case(cls((3,), (2,), (1, 1), (2,)), (Arg((2, 3, 40)),))
+        yield Case(
+            cls((2, 3, 2), (2, 1, 2), (1, 1, 0, 0, 1, 1), (1, 1, 1)), (Arg((1, 2, 4, 5, 9)),)
+        )
+        for order in (0, 1):
+            op = cls((3, 2), (2, 1), (1, 1, 1, 0), (1, 2), False, True, order)
+            yield Case(op, (Arg((2, 3, 6, 5)),))
+        yield Case(cls((2, 2), (2, 2), (0, 1, 1, 0), (1, 1)), (Arg((1, 2, 5, 5), "uint8", 0, 255),))
+        yield Case(cls((2, 2), (1, 1), (0, 0, 0, 0), (1, 1)), (Arg((1, 2, 5, 5), "int8", -90, 9),))

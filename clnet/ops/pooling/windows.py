@@ -40,10 +40,11 @@ class Axis:
         return range(start, start + self.kernel * self.dilation, self.dilation)
 
     @property
-    def inside(self) -> bool:
-        """Whether no tap of any window lies outside the elements."""
-        last = (self.count - 1) * self.stride - self.begin + self.dilation * (self.kernel - 1)
-        return self.begin == 0 and last < self.size
+    def middle(self) -> range:
+        """The windows none of whose taps lies in the padding."""
+        first = ceil_div(self.begin, self.stride)
+        last = (self.size - 1 + self.begin - self.dilation * (self.kernel - 1)) // self.stride
+        return range(first, max(first, min(last + 1, self.count)))
 
 
 def axes_of(
