@@ -21,7 +21,10 @@ Role = Literal["full", "channel", "single"]
 
 
 def extra_role(extra: TensorSpec, output: TensorSpec, channel_axis: int = 1) -> Role | None:
-    """How an extra operand meets the output, or None where it cannot be fused."""
+    """How an extra operand meets the output, or None where it cannot be fused.
+
+    ``channel_axis`` may count from the back: -1 makes the last axis the channels.
+    """
     if extra.dtype != output.dtype or not extra.is_float:
         return None
     if extra.shape == output.shape:
@@ -29,7 +32,8 @@ def extra_role(extra: TensorSpec, output: TensorSpec, channel_axis: int = 1) -> 
     if extra.size == 1 and extra.rank <= output.rank:
         return "single"
     padded = (1,) * (output.rank - extra.rank) + extra.shape
-    channels = tuple(d if i == channel_axis else 1 for i, d in enumerate(output.shape))
+    axis = channel_axis % max(1, output.rank)
+    channels = tuple(d if i == axis else 1 for i, d in enumerate(output.shape))
     return "channel" if padded == channels else None
 
 
@@ -43,18 +47,20 @@ def epilogue_defines(
     """The macros EPILOGUE and EPILOGUE_ARGS. The call's args must end with the extras' refs.
 
     In EPILOGUE(T, LOAD_T, value, index, channel), ``value`` is a variable of type T that holds the
-    output elements from element ``index`` on, all of them of channel ``channel``.
+    output elements from element ``index`` on, all of them of channel ``channel``. Where channels
+    are the last axis, those elements are of the channels from ``channel`` on.
     """
     if not epilogue.steps:
         return ()
     storage = STORAGE_TYPES[output.dtype]
     parameters = "".join(f", __global const {storage}* extra{i}" for i in range(len(extras)))
+    last = channel_axis % max(1, output.rank) == output.rank - 1
     loads = []
     for i, extra in enumerate(extras):
         role = extra_role(extra, output, channel_axis)
         text = {
             "full": f"LOAD_T(extra{i}, index)",
-            "channel": f"(T)LOAD(extra{i}, channel)",
+            "channel": f"LOAD_T(extra{i}, channel)" if last else f"(T)LOAD(extra{i}, channel)",
             "single": f"(T)LOAD(extra{i}, 0)",
         }[role or "single"]
         loads.append(f"const T e{i + 1} = {text};")
