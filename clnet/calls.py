@@ -101,10 +101,13 @@ Call = KernelCall | BlasCall | HostCall
 
 @dataclass(frozen=True)
 class Packed:
-    """A constant input in the form a kernel wants: ``pack(array)`` gives a tensor of ``spec``."""
+    """A constant input in the form a kernel wants: ``pack(array)`` gives a tensor of ``spec``.
 
-    input: int
-    pack: Callable[[np.ndarray], np.ndarray]
+    With input None it is a table of the op's own, which ``pack()`` computes.
+    """
+
+    input: int | None
+    pack: Callable[..., np.ndarray]
     spec: TensorSpec
 
 

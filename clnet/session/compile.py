@@ -50,7 +50,8 @@ class LoweredNode:
             return Scratch(self.node, ref.index)
         if ref.role == "packed":
             packed = self.candidate.packed[ref.index]
-            return (self.node.inputs[packed.input], packed.pack)
+            source = None if packed.input is None else self.node.inputs[packed.input]
+            return (source, packed.pack)
         operands = self.node.inputs if ref.role == "in" else self.node.outputs
         value = operands[ref.index]
         assert value is not None, f"{self.node}: absent operand {ref}"
@@ -215,9 +216,12 @@ class _Compiler:
                 key = lowered.key(ref)
                 if ref.role == "packed" and key not in self.regions:
                     packed = lowered.candidate.packed[ref.index]
-                    source = lowered.node.inputs[packed.input]
-                    assert source is not None and source.data is not None
-                    self.upload(queue, key, packed.pack(source.data), packed.spec)
+                    arrays = []
+                    if packed.input is not None:
+                        source = lowered.node.inputs[packed.input]
+                        assert source is not None and source.data is not None
+                        arrays.append(source.data)
+                    self.upload(queue, key, packed.pack(*arrays), packed.spec)
         used = {self.tensors.locate(n.key(r))[0] for n, c in self.calls for r in refs_of(c)
                 if r.role != "packed"}  # fmt: skip
         used |= {self.tensors.locate(v)[0] for v in self.graph.outputs.values()}
