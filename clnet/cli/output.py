@@ -63,20 +63,16 @@ def print_fields(fields: dict[str, Any]) -> None:
 
 @contextmanager
 def working(message: str) -> Iterator[None]:
-    """Shows on a terminal that something takes its time; silent elsewhere."""
+    """Shows on a terminal that something takes its time; silent elsewhere. Nothing moves: a
+    spinner's thread would disturb what is measured meanwhile."""
     if not sys.stderr.isatty():
         yield
-    elif _has_rich():
-        from rich.console import Console
-
-        with Console(stderr=True, markup=False).status(message):
-            yield
-    else:
-        print(f"\r{message} ", end="", file=sys.stderr, flush=True)
-        try:
-            yield
-        finally:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
+        return
+    print(f"{message} … ", end="", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
 def amount(nbytes: int) -> str:

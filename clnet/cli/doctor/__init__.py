@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _next(sections: Iterator[Section]) -> Section | None:
-    with working("looking…"):
+    with working("looking (the first time takes longest)"):
         return next(sections, None)
 
 

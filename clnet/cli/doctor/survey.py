@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from clnet.cli.doctor.finding import Finding
 from clnet.runtime.child import python_command
 
-_SECONDS = 60  # for one device's self-test; usually 1 to 5
+_SECONDS = 180  # for one device; usually 1 to 5, more where CLBlast is compiled for the first time
 
 
 @dataclass(frozen=True)
