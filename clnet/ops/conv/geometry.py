@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clnet.errors import ShapeError
-from clnet.tensor_spec import TensorSpec
 
 Triple = tuple[int, int, int]
 
@@ -53,25 +52,6 @@ class Geometry:
     dilations: Triple
     pads: Triple  #: zeros ahead of each dimension; those behind follow from ``out``
 
-    @classmethod
-    def of(
-        cls,
-        x: TensorSpec,
-        w: TensorSpec,
-        y: TensorSpec,
-        strides: Sequence[int],
-        pads: Sequence[int],
-        dilations: Sequence[int],
-        groups: int,
-    ) -> Geometry:
-        """The geometry of a convolution whose shapes have been inferred."""
-        rank = x.rank - 2
-        return cls(
-            x.shape[0], groups, w.shape[1], w.shape[0] // groups,
-            _triple(x.shape[2:]), _triple(y.shape[2:]), _triple(w.shape[2:]),
-            _triple(strides), _triple(dilations), _triple(pads[:rank], 0),
-        )  # fmt: skip
-
     @property
     def taps(self) -> int:
         """Elements of the kernel for one pair of channels."""
@@ -107,6 +87,7 @@ class Geometry:
         return any(self.pads) or any(p > s for p, s in zip(self.padded, self.size, strict=True))
 
 
-def _triple(values: Sequence[int], fill: int = 1) -> Triple:
+def triple(values: Sequence[int], fill: int = 1) -> Triple:
+    """Depth, height and width of up to three dimensions, ``fill`` for the missing first ones."""
     d, h, w = (fill,) * (3 - len(values)) + tuple(values)
     return d, h, w
