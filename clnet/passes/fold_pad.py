@@ -12,6 +12,7 @@ from clnet.ops.pad import Pad
 def fold_pads(graph: Graph) -> None:
     """Move the pads of a constant Pad with 0 into the Conv that alone reads it."""
     producers, consumers = graph.producers(), graph.consumers()
+    gone = []
     for node in graph.nodes:
         source = node.inputs[0]
         pad = producers.get(source) if source is not None else None
@@ -24,6 +25,8 @@ def fold_pads(graph: Graph) -> None:
             pads = tuple(a + b for a, b in zip(node.op.pads, extra, strict=True))
             node.op = replace(node.op, pads=pads)
             node.inputs[0] = pad.inputs[0]
+            gone.append(pad)
+    graph.remove(gone)
 
 
 def _is_zero_padding(node: Node) -> bool:

@@ -5,11 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from clnet.graph import Graph
+from clnet.passes.constant_folding import fold_constants
 from clnet.passes.dead_code import remove_dead_code
+from clnet.passes.fold_affine import fold_affine
+from clnet.passes.fold_pad import fold_pads
+from clnet.passes.fuse_elementwise import fuse_elementwise
+from clnet.passes.fuse_epilogue import fuse_epilogues
 from clnet.passes.precision import to_half
 
-#: Each rewrite leaves a graph that computes the same.
-REWRITES: tuple[Callable[[Graph], None], ...] = (remove_dead_code,)
+#: Each rewrite leaves a graph that computes the same. Weights absorb what they can before
+#: elementwise nodes are joined; then the joint ones move behind the op that feeds them.
+REWRITES: tuple[Callable[[Graph], None], ...] = (
+    remove_dead_code,
+    fold_constants,
+    fold_pads,
+    fold_affine,
+    fuse_elementwise,
+    fuse_epilogues,
+    remove_dead_code,
+)
 
 
 def optimize(graph: Graph, precision: str = "fp32") -> None:
