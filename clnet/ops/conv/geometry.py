@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clnet.errors import ShapeError
+from clnet.tensor_spec import TensorSpec
 
 Triple = tuple[int, int, int]
 
@@ -51,6 +52,24 @@ class Geometry:
     strides: Triple
     dilations: Triple
     pads: Triple  #: zeros ahead of each dimension; those behind follow from ``out``
+
+    @classmethod
+    def of(
+        cls,
+        x: TensorSpec,
+        w: TensorSpec,
+        y: TensorSpec,
+        strides: Sequence[int],
+        pads: Sequence[int],
+        dilations: Sequence[int],
+        groups: int,
+    ) -> Geometry:
+        """The geometry of a convolution whose shapes have been inferred."""
+        return cls(
+            x.shape[0], groups, w.shape[1], w.shape[0] // groups,
+            triple(x.shape[2:]), triple(y.shape[2:]), triple(w.shape[2:]),
+            triple(strides), triple(dilations), triple(pads[: x.rank - 2], 0),
+        )  # fmt: skip
 
     @property
     def taps(self) -> int:

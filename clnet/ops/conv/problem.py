@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from clnet.calls import Define, In, Ref, Workload
 from clnet.device_info import DeviceInfo
-from clnet.ops.conv.geometry import Geometry, triple
+from clnet.ops.conv.geometry import Geometry
 from clnet.ops.epilogue import epilogue_defines
 from clnet.ops.lowering import float_defines
 
@@ -22,16 +22,14 @@ class ConvProblem:
     @classmethod
     def of(cls, workload: Workload, device: DeviceInfo) -> ConvProblem:
         """Read the numbers out of a workload."""
-        w = workload.input(1).shape
-        groups = workload.op.groups
-        return cls(workload, device, _geometry(workload, w[1], w[0] // groups))
+        return cls(workload, device, _geometry(workload))
 
     @classmethod
     def transposed(cls, workload: Workload, device: DeviceInfo) -> ConvProblem:
         """The same for ConvTranspose, whose weights are [groups * cg, mg, *kernel]."""
-        w = workload.input(1).shape
-        groups = workload.op.groups
-        return cls(workload, device, _geometry(workload, w[0] // groups, w[1]))
+        c, mg = workload.input(1).shape[:2]
+        geometry = replace(_geometry(workload), cg=c // workload.op.groups, mg=mg)
+        return cls(workload, device, geometry)
 
     @property
     def has_bias(self) -> bool:
@@ -93,12 +91,11 @@ class ConvProblem:
         )
 
 
-def _geometry(workload: Workload, cg: int, mg: int) -> Geometry:
-    op, x, w = workload.op, workload.input(0), workload.input(1)
-    return Geometry(
-        x.shape[0], op.groups, cg, mg,
-        triple(x.shape[2:]), triple(workload.output.shape[2:]), triple(w.shape[2:]),
-        triple(op.strides), triple(op.dilations), triple(op.pads[: x.rank - 2], 0),
+def _geometry(workload: Workload) -> Geometry:
+    op = workload.op
+    return Geometry.of(
+        workload.input(0), workload.input(1), workload.output,
+        op.strides, op.pads, op.dilations, op.groups,
     )  # fmt: skip
 
 
