@@ -1,0 +1,73 @@
+"""Gather: slices picked by index."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from clnet.calls import Candidate, In, KernelCall, Out, Workload
+from clnet.device_info import DeviceInfo
+from clnet.errors import ShapeError
+from clnet.ops.axes import checked_axis
+from clnet.ops.base import Arg, Case, Op, Spellings, register
+from clnet.ops.lowering import STORAGE_TYPES, grid
+from clnet.ops.strided_copy import CARRIERS
+from clnet.tensor_spec import TensorSpec
+
+
+@register
+@dataclass(frozen=True)
+class Gather(Op):
+    """x's slices along ``axis`` at ``indices`` (int32 or int64, any shape, which takes the axis's
+    place). Negative indices count from the end; what is still outside is clamped, so that no data
+    makes the device read elsewhere."""
+
+    axis: int = 0
+
+    spellings: ClassVar[Spellings] = {"onnx": {"Gather": {"axis": "axis"}}}
+
+    def infer(self, *inputs: TensorSpec | None) -> tuple[TensorSpec, ...]:
+        x, indices = inputs
+        assert x is not None and indices is not None
+        axis = checked_axis(self.axis, x.rank)
+        if indices.dtype not in ("int32", "int64"):
+            raise ShapeError(f"indices are {indices.dtype}, not int32 or int64")
+        if indices.size and not x.shape[axis]:
+            raise ShapeError(f"nothing to gather along axis {axis} of {x}")
+        return (x.with_shape((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])),)
+
+    def reference(self, *inputs: np.ndarray | None) -> tuple[np.ndarray, ...]:
+        x, indices = inputs
+        assert x is not None and indices is not None
+        n = x.shape[self.axis]
+        return (x.take(np.where(indices < 0, indices + n, indices), self.axis, mode="clip"),)
+
+    def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
+        x, indices, y = workload.input(0), workload.input(1), workload.output
+        axis = checked_axis(self.axis, x.rank)
+        inner = math.prod(x.shape[axis + 1 :])
+        width = max(w for w in (1, 2, 4, 8, 16) if inner % w == 0 and w <= device.vector_width)
+        defines = (
+            ("ELEMENT", CARRIERS[x.itemsize]),
+            ("INDEX", STORAGE_TYPES[indices.dtype]),
+            ("WIDTH", width),
+            ("AXIS", x.shape[axis]),
+            ("COUNT", indices.size),
+            ("INNER", inner),
+            ("SIZE", y.size),
+        )
+        call = KernelCall(
+            "gather", "gather", (In(0), In(1), Out()), grid(y.size // width), None, defines
+        )
+        return [Candidate("gather", (call,))]
+
+    @classmethod
+    def cases(cls) -> Iterable[Case]:
+        wild = Arg(dtype="int64", values=[[0, -1, 2], [1, 99, -99]])
+        yield Case(cls(0), (Arg((3, 5)), wild))
+        yield Case(cls(1), (Arg((2, 3, 8)), wild))
+        yield Case(cls(-1), (Arg((4, 3), "uint8", 0, 255), Arg(dtype="int32", values=2)))
