@@ -1,0 +1,5 @@
+"""Gradients of a graph, appended to it as ordinary nodes."""
+
+from clnet.autodiff.reverse import gradients
+
+__all__ = ["gradients"]
