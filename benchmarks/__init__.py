@@ -1,0 +1,1 @@
+"""clnet beside its peers: models, timings, comparisons."""
