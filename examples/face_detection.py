@@ -98,16 +98,18 @@ def draw(photo: str, faces: list[Face]) -> Image.Image:
     image = open_image(photo)
     pen = ImageDraw.Draw(image)
     thickness = max(2, image.width // 300)
-    font = ImageFont.load_default(size=max(12, image.height // 40))
+    font = ImageFont.load_default(size=max(14, image.height // 35))
     for face in faces:
         left, top, right, bottom = np.clip(face.box, 0, 1) * (image.size * 2)
         pen.rectangle((left, top, right, bottom), outline="lime", width=thickness)
         text = f"{face.score:.0%}"
-        label = pen.textbbox((left, top), text, font=font, anchor="lb")
-        if label[1] < 0:  # no room above the box
-            label = pen.textbbox((left + thickness, top + thickness), text, font=font, anchor="lt")
-        pen.rectangle(label, fill="lime")
-        pen.text(label[:2], text, fill="black", font=font, anchor="lt")
+        _, _, text_width, text_height = pen.textbbox((0, 0), text, font=font, anchor="lt")
+        margin = text_height // 3
+        label_height = text_height + 2 * margin
+        above = top - label_height if top >= label_height else top
+        corner = left + text_width + 2 * margin, above + label_height
+        pen.rectangle((left, above, *corner), fill="lime")
+        pen.text((left + margin, above + margin), text, fill="black", font=font, anchor="lt")
     return image
 
 
@@ -123,15 +125,16 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         with clnet.load(arguments.model, arguments.device, arguments.precision) as session:
+            detect(session, arguments.photo, arguments.threshold, arguments.overlap)  # warm up
             started = time.perf_counter()
             faces = detect(session, arguments.photo, arguments.threshold, arguments.overlap)
             milliseconds = (time.perf_counter() - started) * 1e3
             device = session.device
         image = draw(arguments.photo, faces)
-    except clnet.ClnetError as error:
+        image.save(arguments.output)
+    except (clnet.ClnetError, OSError, ValueError) as error:
         print(f"face_detection: {error}", file=sys.stderr)
         return 2
-    image.save(arguments.output)
     found = f"{len(faces)} face{'' if len(faces) == 1 else 's'}"
     print(f"{found} in {milliseconds:.1f} ms (photo included) on {device}: {arguments.output}")
     for face in faces:
