@@ -37,6 +37,8 @@ def pytest_sessionstart() -> None:
     if text := os.environ.get("CLNET_TEST_INFO"):
         device = find_device()
         device.info = replace(device.info, **json.loads(text))
+    if os.environ.get("CLNET_TEST_OCLGRIND"):
+        os.cpu_count = lambda: 1  # its compiler crashes where several threads build at once
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
