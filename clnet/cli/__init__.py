@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from clnet.cli import bench, devices, doctor, info, run
+from clnet.cli.output import printable
 from clnet.errors import ClnetError
 
 COMMANDS = (devices, doctor, info, run, bench)
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return status
     except ClnetError as error:
-        print(f"clnet: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"clnet: {printable(' '.join(str(error).split()))}", file=sys.stderr)
         return EXIT_ERROR
     except KeyboardInterrupt:
         print(file=sys.stderr)

@@ -30,7 +30,7 @@ def _finite(data: Any) -> Any:
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[Any]], right: str = "") -> None:
     """A table, by rich on a terminal. ``right`` holds an ``r`` for each column of numbers, in
     order, and anything else for the others."""
-    cells = [[str(cell) for cell in row] for row in rows]
+    cells = [[printable(str(cell)) for cell in row] for row in rows]
     aligned = ["right" if mark == "r" else "left" for mark in right.ljust(len(headers))]
     if sys.stdout.isatty() and _has_rich():
         from rich import box
@@ -52,6 +52,11 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[Any]], right: st
             for cell, width, justify in zip(row, widths, aligned, strict=True)
         ]
         print("  ".join(parts).rstrip())
+
+
+def printable(text: str) -> str:
+    """Names come out of models and drivers: control characters must not reach the terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def print_fields(fields: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clnet.cli.arguments import add_model, positive
-from clnet.cli.output import dimensions, print_json, print_table, working
+from clnet.cli.output import dimensions, print_json, print_table, printable, working
 from clnet.errors import InputError
 
 if TYPE_CHECKING:
@@ -196,11 +196,12 @@ def _print(answers: list[dict[str, Any]]) -> None:
     others = [answer for answer in answers if "top" not in answer]
     for answer in answers:
         if "top" in answer:
-            print(f"{answer['name']} ({dimensions(answer['shape'])})")
+            print(f"{printable(answer['name'])} ({dimensions(answer['shape'])})")
             for best in answer["top"]:
                 score = best["score"]
                 shown = f"{score:9.2%}" if answer["probabilities"] else f"{score:9.4g}"
-                print(f"  {shown}  {best['index']:5}  {best['label'] or ''}".rstrip())
+                label = printable(best["label"] or "")
+                print(f"  {shown}  {best['index']:5}  {label}".rstrip())
     if others:
         rows = [
             (a["name"], a["dtype"], dimensions(a["shape"]), *(_number(a[k]) for k in _RANGE))
