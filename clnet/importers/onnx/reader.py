@@ -29,7 +29,8 @@ def read_onnx(path: Path, input_shapes: Shapes | None = None) -> Graph:
             raise ModelError("the file is empty", file=path)
         data = np.memmap(path, np.uint8, "r")
     except (OSError, ValueError) as error:
-        raise ModelError(f"cannot be read: {error}", file=path) from error
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError(f"cannot be read: {reason}", file=path) from error
     try:
         message, spans = take_out_weights(data.data)
         raw = {i: data[slice(*span)] for i, span in spans.items()}
