@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
 from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.axes import checked_axis
-from clnet.ops.base import Arg, Case, Op, Spellings, register
+from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.lowering import strides_of
 from clnet.ops.slice import Slice
 from clnet.ops.strided_copy import View, copy_call
@@ -28,8 +27,6 @@ class Concat(Op):
     more than one element, each input is computed straight into its place."""
 
     axis: int
-
-    spellings: ClassVar[Spellings] = {"onnx": {"Concat": {"axis": "axis"}}}
 
     def infer(self, *inputs: TensorSpec | None) -> tuple[TensorSpec, ...]:
         specs = [s for s in inputs if s is not None]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from clnet.calls import Candidate, In, Out, Workload
 from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
 from clnet.graph import GraphBuilder, Node, Value
-from clnet.ops.base import Arg, Case, Op, Spellings, register
+from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.strided_copy import View, copy_call
 from clnet.tensor_spec import TensorSpec
 
@@ -48,10 +47,6 @@ class DepthToSpace(_Shuffle):
 
     blocksize: int
     mode: str = "DCR"
-
-    spellings: ClassVar[Spellings] = {
-        "onnx": {"DepthToSpace": {"blocksize": "blocksize", "mode": "mode"}}
-    }
 
     def infer(self, *inputs: TensorSpec | None) -> tuple[TensorSpec, ...]:
         (x,) = inputs
@@ -91,8 +86,6 @@ class SpaceToDepth(_Shuffle):
     """x[N,C,H·b,W·b] → y[N,b²·C,H,W], the inverse of DepthToSpace in mode DCR."""
 
     blocksize: int
-
-    spellings: ClassVar[Spellings] = {"onnx": {"SpaceToDepth": {"blocksize": "blocksize"}}}
 
     def infer(self, *inputs: TensorSpec | None) -> tuple[TensorSpec, ...]:
         (x,) = inputs

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from clnet.calls import Candidate, In, KernelCall, Out, Workload
 from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
 from clnet.ops.axes import checked_axis
-from clnet.ops.base import Arg, Case, Op, Spellings, register
+from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.lowering import STORAGE_TYPES, grid
 from clnet.ops.strided_copy import CARRIERS
 from clnet.tensor_spec import TensorSpec
@@ -27,8 +26,6 @@ class Gather(Op):
     makes the device read elsewhere."""
 
     axis: int = 0
-
-    spellings: ClassVar[Spellings] = {"onnx": {"Gather": {"axis": "axis"}}}
 
     def infer(self, *inputs: TensorSpec | None) -> tuple[TensorSpec, ...]:
         x, indices = inputs

@@ -76,6 +76,8 @@ def _coordinates(
         return (y + 0.5) / scale - 0.5 if exact != 1 else np.full(outputs, -0.5)
     if mode == "half_pixel_symmetric":
         return length / 2 * (1 - outputs / exact) + (y + 0.5) / scale - 0.5
+    if mode == "tf_half_pixel_for_nn":
+        return (y + 0.5) / scale
     if mode == "asymmetric":
         return y / scale
     if mode == "align_corners":

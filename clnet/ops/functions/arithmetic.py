@@ -97,10 +97,10 @@ _BITS: dict[str, tuple[str, Callable[..., Any]]] = {
     "BitwiseAnd": ("{0} & {1}", np.bitwise_and),
     "BitwiseOr": ("{0} | {1}", np.bitwise_or),
     "BitwiseXor": ("{0} ^ {1}", np.bitwise_xor),
+    # Shifts by a negative number or the whole width push every bit out.
     "BitShiftLeft": ("({1} < 8 * sizeof({T}) ? {0} << {1} : 0)", np.left_shift),
-    "BitShiftRight": ("({1} < 8 * sizeof({T}) ? {0} >> {1} : 0)", np.right_shift),
+    "BitShiftRight": ("({1} < 8 * sizeof({T}) ? {0} >> {1} : -({0} < 0))", np.right_shift),
 }
 for _name, (_code, _function) in _BITS.items():
-    _dtypes = ("uint8", "uint32") if "Shift" in _name else INTEGER
-    row(_name, 2, _code, _function, vector=False, dtypes=_dtypes)
+    row(_name, 2, _code, _function, vector=False, dtypes=INTEGER)
 row("BitwiseNot", 1, "~{0}", np.invert, vector=False, dtypes=INTEGER)
