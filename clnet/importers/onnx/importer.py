@@ -22,7 +22,7 @@ from clnet.importers.onnx.tensors import read_tensor
 from clnet.ops import Op
 
 #: Functions that call each other can blow a small file up to any number of nodes.
-MAX_NODES = 100_000
+MAX_INLINED = 10_000
 #: The bytes of all tensors of a model together: no board comes near, and sums stay meaningful.
 MAX_TENSOR_BYTES = 1 << 37
 
@@ -60,7 +60,7 @@ class Importer:
         self.functions: dict[FunctionKey, FunctionProto] = {
             (domain_of(f.domain), f.name, f.overload): f for f in model.functions
         }
-        self._nodes = 0
+        self._inlined = 0
         self._bytes = 0
 
     def run(self) -> Graph:
@@ -158,9 +158,9 @@ class Importer:
             raise ModelError(f"its tensors exceed {MAX_TENSOR_BYTES >> 30} GiB")
 
     def _convert(self, node: NodeProto, scope: Scope, label: str) -> None:
-        self._nodes += 1
-        if self._nodes > MAX_NODES:
-            raise ModelError(f"more than {MAX_NODES} nodes")
+        self._inlined += bool(scope.functions)
+        if self._inlined > MAX_INLINED:
+            raise ModelError(f"more than {MAX_INLINED} nodes in functions")
         inputs = [self.value(name, scope) if name else None for name in node.input]
         attributes = _attributes(node, scope)
         key = (domain_of(node.domain), node.op_type, node.overload)

@@ -12,7 +12,7 @@ from clnet.errors import ModelError
 def shown(name: str) -> str:
     """A name out of a model, made safe and short for a message."""
     text = name.encode("unicode_escape").decode()
-    return repr(text if len(text) <= 60 else text[:57] + "...")
+    return f"'{text if len(text) <= 60 else text[:57] + '...'}'"
 
 
 def label_of(node: NodeProto) -> str:

@@ -14,6 +14,7 @@ from clnet.ops.depth_to_space import DepthToSpace, SpaceToDepth
 from clnet.ops.expand import Expand
 from clnet.ops.gather import Gather
 from clnet.ops.pad import Pad
+from clnet.ops.reshape import Reshape
 from clnet.ops.slice import Slice
 from clnet.ops.split import Split
 from clnet.ops.tile import Tile
@@ -126,4 +127,11 @@ def depth_to_space(node: OnnxNode) -> Any:
 
 @converter("SpaceToDepth")
 def space_to_depth(node: OnnxNode) -> Any:
-    return node.add(SpaceToDepth(node.integer("blocksize")), node.input())
+    x, block = node.input(), node.integer("blocksize")
+    result = node.add(SpaceToDepth(block), x)
+    if node.text("mode", "DCR", "CRD") == "DCR":
+        return result
+    n, channels, *size = result.spec.shape  # CRD: the block is the channel's inner part
+    apart = node.add(Reshape((n, block * block, x.spec.shape[1], *size)), result)
+    turned = node.add(Transpose((0, 2, 1, 3, 4)), apart)
+    return node.add(Reshape((n, channels, *size)), turned)

@@ -1,0 +1,143 @@
+"""Reads and runs mutated models, one after the other, in a process that may die of it.
+
+Takes lines ``NUMBER`` from stdin and answers each with a JSON line: what was done to the model and
+how it ended. A limit on the address space turns any allocation beyond ``MEMORY`` into a failure.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import tempfile
+import traceback
+import warnings
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import onnx
+from evaluate import evaluate
+from golden import DATA
+from importers.mutations import REAL, mutate
+from importers.onnx_models import many_ops
+from onnx.reference import ReferenceEvaluator
+
+import clnet
+from clnet.graph import Graph
+from clnet.importers.onnx import read_onnx
+from clnet.runtime.devices import find_device
+from clnet.session.compile import plan_graph
+
+MEMORY = 1 << 30
+#: Models with more nodes are run only with kernels that their original needs too: compiling
+#: fifty others would take longer than all the rest.
+FEW_NODES = 30
+
+
+def main() -> None:
+    """Answer until stdin ends."""
+    warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as folder:  # brings the driver and its compiler in
+        path = Path(folder) / "model.onnx"
+        path.write_bytes(many_ops().SerializeToString())
+        judge(path)
+    familiar_problems()
+    limit = status("VmSize") + MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    print("ready", flush=True)
+    for line in sys.stdin:
+        with tempfile.TemporaryDirectory() as folder:
+            done, path = mutate(int(line), Path(folder))
+            print(json.dumps({"number": int(line), "mutation": done, **judge(path)}), flush=True)
+
+
+def status(key: str) -> int:
+    """A figure out of /proc/self/status, in bytes."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{key}:"):
+            return int(line.split()[1]) << 10
+    raise KeyError(key)
+
+
+def judge(path: Path) -> dict[str, object]:
+    """How clnet ends with a model: ``refused`` in one line, ``right``, or something bad."""
+    Path("/proc/self/clear_refs").write_text("5")  # peaks count from here
+    before = status("VmRSS")
+    try:
+        verdict, text = outcome(path)
+    except clnet.ClnetError as error:
+        verdict = "refused" if len(str(error).splitlines()) == 1 else "several lines"
+        text = str(error)
+    except Exception:
+        verdict, text = "traceback", traceback.format_exc()[-1500:]
+    grown = status("VmHWM") - before
+    if grown > MEMORY:
+        verdict = "too much memory"
+    return {"verdict": verdict, "text": text, "megabytes": grown >> 20}
+
+
+def outcome(path: Path) -> tuple[str, str]:
+    """Run the model and compare. Raises what clnet raises."""
+    graph = read_onnx(path)
+    if len(graph.nodes) > FEW_NODES and not problems(graph) <= familiar_problems():
+        plan_graph(graph, find_device())
+        return "planned", "read, and its launches and memory planned"
+    with clnet.load(path) as session:
+        rng = np.random.default_rng(0)
+        feeds = {
+            i.name: rng.uniform(-1, 1, i.shape).astype(i.dtype)
+            if i.dtype.startswith("float") else rng.integers(0, 2, i.shape).astype(i.dtype)
+            for i in session.inputs
+        }  # fmt: skip
+        got = session.run(feeds)
+    wrong = difference(got, evaluate(graph, feeds))
+    if wrong:
+        return "wrong", f"against the references of clnet's ops: {wrong}"
+    return against_onnx(path, graph, feeds, got)
+
+
+def problems(graph: Graph) -> set[tuple[object, ...]]:
+    """What the graph's nodes compute on which shapes: the same needs the same kernels."""
+    return {(n.op, *(v.spec if v else None for v in n.inputs)) for n in graph.nodes}
+
+
+@cache
+def familiar_problems() -> set[tuple[object, ...]]:
+    """Those of the unharmed models."""
+    return set().union(*(problems(read_onnx(DATA / n)) for n in REAL if (DATA / n).is_file()))
+
+
+def against_onnx(
+    path: Path, graph: Graph, feeds: dict[str, np.ndarray], got: dict[str, np.ndarray]
+) -> tuple[str, str]:
+    """Compare with ONNX's own reference, where that takes the model too and is quick."""
+    if len(graph.nodes) > FEW_NODES:
+        return "right", "as the references of clnet's ops say"
+    try:
+        evaluator = ReferenceEvaluator(onnx.load(path))
+        want = dict(zip(evaluator.output_names, evaluator.run(None, feeds), strict=True))
+    except Exception as error:
+        return "right", f"as clnet's references say; ONNX's fail: {type(error).__name__}"
+    wrong = difference(got, want)
+    return ("differs", f"from ONNX's reference: {wrong}") if wrong else ("right", "as ONNX says")
+
+
+def difference(got: dict[str, np.ndarray], want: dict[str, np.ndarray]) -> str | None:
+    """What differs between outputs, or None. Flipped bits make weights of any magnitude, so where
+    a sum has overflowed only what is finite on both sides counts."""
+    for name, expected in want.items():
+        result, expected = np.asarray(got[name]), np.asarray(expected)
+        if result.shape != expected.shape:
+            return f"shape {result.shape} instead of {expected.shape}"
+        with np.errstate(all="ignore"):
+            both = np.isfinite(result) & np.isfinite(expected)
+            a, b = result[both].astype(np.float64), expected[both].astype(np.float64)
+        scale = np.abs(b).max(initial=1e-6)
+        if a.size and np.abs(a - b).max() > 1e-3 * scale:
+            return f"{np.abs(a - b).max():.3g} at magnitude {scale:.3g}"
+    return None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""500 damaged and hostile models end in one line of error or in the right answer: no crash, no
+hang, no gigabyte."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+MUTATIONS = 500
+SECONDS = 10
+TESTS = Path(__file__).parents[1]
+
+
+class Worker:
+    """A process that judges mutated models; another one takes over where it dies."""
+
+    def __init__(self) -> None:
+        path = os.pathsep.join([str(TESTS), str(TESTS.parent), os.environ.get("PYTHONPATH", "")])
+        # a board's memory: what does not fit must be refused
+        env = {**os.environ, "PYTHONPATH": path, "POCL_MEMORY_LIMIT": "1"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "importers.mutation_worker"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            text=True, env=env,
+        )  # fmt: skip
+        self.lines: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._listen, daemon=True).start()
+        assert self.lines.get(timeout=120).strip() == "ready", "the worker does not start"
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.put(line)
+        self.lines.put("")
+
+    def judge(self, number: int) -> dict[str, Any]:
+        """The worker's answer, or how it died."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{number}\n")
+        self.process.stdin.flush()
+        try:
+            line = self.lines.get(timeout=SECONDS)
+        except queue.Empty:
+            return {"number": number, "verdict": "hangs"}
+        if not line:
+            return {"number": number, "verdict": f"crash {self.process.wait()}"}
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.kill()
+        self.process.communicate()
+
+
+def judged(numbers: range) -> Iterator[dict[str, Any]]:
+    """The verdict on each mutation."""
+    worker = Worker()
+    for number in numbers:
+        answer = worker.judge(number)
+        yield answer
+        if answer["verdict"] == "hangs" or answer["verdict"].startswith("crash"):
+            worker.close()
+            worker = Worker()
+    worker.close()
+
+
+def test_mutated_models_are_refused_or_right() -> None:
+    lanes = max(1, min(4, os.cpu_count() or 1))
+    ranges = [range(lane, MUTATIONS, lanes) for lane in range(lanes)]
+    with ThreadPoolExecutor(lanes) as pool:
+        answers = [a for lane in pool.map(lambda r: list(judged(r)), ranges) for a in lane]
+    assert len(answers) == MUTATIONS
+    print(Counter(a["verdict"] for a in answers))
+    bad = [a for a in answers if a["verdict"] not in ("refused", "right", "planned")]
+    assert not bad, "\n".join(map(str, bad[:20]))
+
+
+if __name__ == "__main__":
+    for answer in judged(range(int(sys.argv[1]), int(sys.argv[2]))):
+        print(answer, flush=True)

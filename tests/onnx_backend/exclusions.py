@@ -1,0 +1,96 @@
+"""Which of ONNX's own test cases clnet does not take on, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, TypeProto
+
+from clnet.errors import UnsupportedError
+from clnet.importers.onnx.scope import OLDEST_OPSET, domain_of
+from clnet.importers.onnx.tensors import dtype_of
+
+#: Kinds of ops outside those of image classifiers, detectors and segmenters.
+OUTSIDE: dict[str, str] = {
+    "recurrent networks": "RNN GRU LSTM",
+    "quantised arithmetic": "QuantizeLinear DequantizeLinear DynamicQuantizeLinear QLinearConv "
+    "QLinearMatMul ConvInteger MatMulInteger",
+    "loops": "Loop Scan LinearAttention",
+    "sequences and optionals": "SequenceAt SequenceConstruct SequenceEmpty SequenceErase "
+    "SequenceInsert SequenceLength SequenceMap SplitToSequence ConcatFromSequence Optional "
+    "OptionalGetElement OptionalHasElement",
+    "text": "StringConcat StringNormalizer StringSplit RegexFullMatch TfIdfVectorizer",
+    "random numbers": "Bernoulli RandomUniformLike RandomNormalLike RandomUniform RandomNormal "
+    "Multinomial",
+    "outputs whose shape depends on values": "NonZero Unique Compress",
+    "signal processing": "DFT STFT MelWeightMatrix",
+    "losses and optimizers as nodes": "SoftmaxCrossEntropyLoss NegativeLogLikelihoodLoss Adam "
+    "Adagrad Momentum Gradient",
+    "scattering, and gathering element by element": "GatherElements GatherND Scatter "
+    "ScatterElements ScatterND TensorScatter OneHot",
+    "sampling at computed places": "GridSample AffineGrid RoiAlign DeformConv Col2Im MaxUnpool",
+    "other norms": "LpPool GlobalLpPool LpNormalization",
+    "linear algebra beyond matrix products": "Einsum Det",
+    "scans along an axis": "CumSum CumProd ReverseSequence",
+    "reinterpreted bits": "BitCast",
+    "encoded images": "ImageDecoder",
+}
+_REASONS = {op: f"op outside the list: {kind}" for kind, ops in OUTSIDE.items()
+            for op in ops.split()}  # fmt: skip
+
+
+def reason_to_exclude(model: ModelProto) -> str | None:
+    """Why a case is left out, or None where it must pass."""
+    versions = {domain_of(o.domain): o.version for o in model.opset_import}
+    if versions.get("", OLDEST_OPSET) < OLDEST_OPSET:
+        return f"opset {versions['']}: clnet reads {OLDEST_OPSET} and newer"
+    for node in _nodes(model.graph):
+        if domain_of(node.domain).startswith("ai.onnx."):
+            return f"another domain: {node.domain}"
+        if node.op_type in _REASONS:
+            return _REASONS[node.op_type]
+    for kind in _types(model.graph):
+        if kind is not None:
+            return kind
+    if "training_dropout" in model.graph.name and "zero_ratio" not in model.graph.name:
+        return "random numbers: dropout in training mode"
+    return None
+
+
+def _nodes(graph: GraphProto) -> Iterator[NodeProto]:
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            if attribute.type == AttributeProto.GRAPH:
+                yield from _nodes(attribute.g)
+
+
+def _types(graph: GraphProto) -> Iterator[str | None]:
+    """For each tensor that the model names a type of: why it cannot be, or None."""
+    for info in (*graph.input, *graph.output, *graph.value_info):
+        yield _unfit(info.type)
+    for node in _nodes(graph):
+        for attribute in node.attribute:
+            if attribute.type == AttributeProto.TENSOR:
+                yield _unfit_element(attribute.t.data_type)
+            elif attribute.name == "to" and attribute.type == AttributeProto.INT:
+                yield _unfit_element(attribute.i)
+
+
+def _unfit(kind: TypeProto) -> str | None:
+    if not kind.HasField("tensor_type"):
+        return "not a tensor: sequence, optional or map"
+    return _unfit_element(kind.tensor_type.elem_type)
+
+
+def _unfit_element(element: int) -> str | None:
+    name = TensorProto.DataType.Name(element)
+    if element == TensorProto.STRING:
+        return "elements that are text"
+    if element == TensorProto.BFLOAT16:
+        return "bfloat16, which neither NumPy nor OpenCL has: clnet computes it as float32"
+    try:
+        dtype_of(element)
+    except UnsupportedError:
+        return f"element type {name}"
+    return None
