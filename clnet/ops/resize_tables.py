@@ -86,7 +86,7 @@ def _coordinates(
         start, end = roi
         if exact == 1:
             return np.full(outputs, (start + end) / 2 * (length - 1))
-        return (start + y * (end - start) / (exact - 1)) * (length - 1)
+        return y * (end - start) * (length - 1) / (exact - 1) + start * (length - 1)
     raise ShapeError(f"coordinate mode {mode!r} is unknown")
 
 
