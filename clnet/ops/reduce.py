@@ -11,9 +11,13 @@ import numpy as np
 from clnet.calls import Candidate, Define, In, KernelCall, Out, Ref, Work, Workload
 from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError, UnsupportedError
+from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.checks import present
+from clnet.ops.elementwise import elementwise
+from clnet.ops.expand import Expand
 from clnet.ops.lowering import STORAGE_TYPES, float_defines, index_text, strides_of
+from clnet.ops.reshape import Reshape
 from clnet.ops.rows import dividing_width, fitting_width, group_size, row_launch, runs
 from clnet.tensor_spec import TensorSpec
 
@@ -99,12 +103,28 @@ class Reduce(Op):
         total = reduction(CODES["LogSumExp"], x, y, self.axes, (In(), Work(), Out()), device)
         return [Candidate("reduce", (top, total), (y.nbytes,))]
 
+    def vjp(
+        self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
+    ) -> tuple[Value | None, ...]:
+        (x,) = node.inputs
+        assert x is not None
+        if self.function not in ("Sum", "Mean"):
+            return super().vjp(build, node, grads)
+        shape = x.spec.shape
+        grad = build.add(Reshape(reduced_shape(shape, self.axes, keepdims=True)), grads[0])
+        if self.function == "Mean":
+            count = math.prod(shape[a] for a in self.axes)
+            share = build.constant(np.asarray(1 / count, x.spec.dtype))
+            grad = build.add(elementwise("Mul"), grad, share)
+        return (build.add(Expand(shape), grad),)
+
     @classmethod
     def cases(cls) -> Iterable[Case]:
         x = Arg((2, 3, 4, 37), low=0.3)
         for function in REFERENCES:
             yield Case(cls(function, (3,)), (x,))
-            yield Case(cls(function, (1,), False), (x,))
+            linear = function in ("Sum", "Mean")
+            yield Case(cls(function, (1,), False), (x,), differentiable=linear)
             if function not in FLOAT_ONLY:
                 yield Case(cls(function, (0, 2)), (Arg((3, 5, 4), "int32", -4, 4),))
         yield Case(cls("Sum", (0, 2, 3)), (Arg((2, 5, 7, 9)),))

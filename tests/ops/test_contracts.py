@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from gradients import check_gradient
 from harness import candidate_names, check
 
 from clnet.ops import Case, registry
@@ -24,3 +25,8 @@ def test_every_candidate_equals_the_reference(case: Case) -> None:
 def test_half_precision_equals_the_reference(case: Case) -> None:
     if any(a is not None and a.dtype == "float32" for a in case.inputs):
         check(case, precision="fp16")
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.values[0].differentiable])
+def test_gradient_equals_numeric_differences(case: Case) -> None:
+    check_gradient(case)

@@ -12,10 +12,12 @@ import numpy as np
 from clnet.calls import Candidate, Workload
 from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
+from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.base import Case, Op, register
 from clnet.ops.conv.cases import conv_cases
 from clnet.ops.conv.choice import candidates
 from clnet.ops.conv.geometry import check_attributes, output_size
+from clnet.ops.conv.gradient import conv_vjp
 from clnet.ops.conv.problem import ConvProblem
 from clnet.ops.expression import Expression
 from clnet.tensor_spec import TensorSpec
@@ -87,6 +89,11 @@ class Conv(Op):
 
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
         return candidates(ConvProblem.of(workload, device))
+
+    def vjp(
+        self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
+    ) -> tuple[Value | None, ...]:
+        return conv_vjp(build, node, grads[0])
 
     @classmethod
     def cases(cls) -> Iterable[Case]:

@@ -9,9 +9,11 @@ import numpy as np
 
 from clnet.calls import Candidate, Workload
 from clnet.device_info import DeviceInfo
+from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.checks import present
 from clnet.ops.pooling.kernels import pool
+from clnet.ops.pooling.max_pool_gradient import MaxPoolGradient
 from clnet.ops.pooling.windows import Axis, axes_of, windows
 from clnet.ops.reduce import lowest
 from clnet.tensor_spec import TensorSpec
@@ -70,14 +72,24 @@ class MaxPool(Op):
         order = self.storage_order if self.indices else None
         return [Candidate("pool", (pool(x, self.axes(x), device, index_order=order),))]
 
+    def vjp(
+        self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
+    ) -> tuple[Value | None, ...]:
+        x, y = node.inputs[0], node.output
+        op = MaxPoolGradient(self.kernel, self.strides, self.pads, self.dilations, self.ceil_mode)
+        return (build.add(op, x, y, grads[0]),)
+
     @classmethod
     def cases(cls) -> Iterable[Case]:
-        yield Case(cls((3, 3), (2, 2), (1, 1, 1, 1), (1, 1)), (Arg((2, 3, 13, 43)),))
+        yield Case(cls((3, 3), (2, 2), (1, 1, 1, 1), (1, 1)), (Arg((2, 3, 13, 43)),),
+                   differentiable=True)  # fmt: skip
         yield Case(cls((2, 3), (1, 1), (0, 1, 1, 0), (1, 2)), (Arg((1, 2, 5, 21)),))
         yield Case(cls((2, 2), (3, 3), (0, 0, 0, 0), (1, 1), True), (Arg((1, 2, 7, 8)),))
         yield Case(cls((3,), (2,), (1, 1), (2,)), (Arg((2, 3, 40)),))
         yield Case(
-            cls((2, 3, 2), (2, 1, 2), (1, 1, 0, 0, 1, 1), (1, 1, 1)), (Arg((1, 2, 4, 5, 9)),)
+            cls((2, 3, 2), (2, 1, 2), (1, 1, 0, 0, 1, 1), (1, 1, 1)),
+            (Arg((1, 2, 4, 5, 9)),),
+            differentiable=True,
         )
         for order in (0, 1):
             op = cls((3, 2), (2, 1), (1, 1, 1, 0), (1, 2), False, True, order)

@@ -59,8 +59,10 @@ def axes_of(
         raise ShapeError(f"pooling of {x}: kernel, strides, pads or dilations of another rank")
     if min(*kernel, *strides, *dilations) < 1 or min(pads) < 0:
         raise ShapeError("pooling: kernel, strides and dilations start at 1, pads at 0")
-    sizes = zip(x.shape[2:], kernel, strides, pads[:rank], pads[rank:], dilations, strict=True)
-    axes = [Axis(*numbers, ceil_mode) for numbers in sizes]
+    axes = [
+        Axis(size, kernel[i], strides[i], pads[i], pads[rank + i], dilations[i], ceil_mode)
+        for i, size in enumerate(x.shape[2:])
+    ]
     if any(axis.count < 1 for axis in axes):
         raise ShapeError(f"pooling: a window of {list(kernel)} does not fit into {x}")
     return axes
