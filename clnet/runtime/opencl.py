@@ -17,7 +17,7 @@ try:
     cl: Any = importlib.import_module("pyopencl")
 except ImportError as error:
     raise DeviceError(
-        f"OpenCL cannot be used: {error}; `clnet doctor` says how to mend it"
+        f"pyopencl cannot be imported: {error}; `clnet doctor` says how to mend it"
     ) from None
 # Compilers that talk about success would fill the user's screen; errors carry the log anyway.
 warnings.filterwarnings("ignore", category=cl.CompilerWarning)

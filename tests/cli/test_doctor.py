@@ -92,11 +92,25 @@ def test_pocl_without_a_linker(machine: Machine, monkeypatch: pytest.MonkeyPatch
 
 
 def test_no_loader(machine: Machine) -> None:
-    broken = Survey(error="no OpenCL here: libOpenCL.so.1: cannot open shared object file")
-    (finding,) = libraries.loader(broken, machine)
+    reason = "pyopencl cannot be imported: libOpenCL.so.1: cannot open shared object file"
+    (finding,) = libraries.loader(Survey(error=reason), [POCL], machine)
     assert finding.status == "failed" and finding.fix == "sudo apt install ocl-icd-libopencl1"
-    (finding,) = libraries.loader(Survey(error="No module named 'pyopencl'"), machine)
+    reason = "pyopencl cannot be imported: No module named 'pyopencl'"
+    (finding,) = libraries.loader(Survey(error=reason), [POCL], machine)
     assert "-m pip install" in finding.fix and "pyopencl" in finding.fix
+
+
+def test_a_driver_that_breaks_all_others_can_be_found(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = [sys.executable, "-c", "import os; os.abort()"]
+    monkeypatch.setattr(survey, "python_command", lambda *arguments: command)
+    (finding,) = libraries.loader(survey.survey(), [POCL, RUSTICL], machine)
+    assert (finding.status, finding.detail) == ("failed", "a driver crashes (signal 6)")
+    assert finding.fix.splitlines() == [
+        "OCL_ICD_VENDORS=/etc/OpenCL/vendors/pocl.icd clnet doctor",
+        "OCL_ICD_VENDORS=/etc/OpenCL/vendors/rusticl.icd clnet doctor",
+    ]
 
 
 def test_a_platform_without_devices(machine: Machine) -> None:
@@ -198,7 +212,7 @@ def test_a_driver_that_crashes_keeps_what_was_known(monkeypatch: pytest.MonkeyPa
     kernels, crash = run_child(monkeypatch, code)
     assert kernels.status == "ok"
     assert crash.status == "failed"
-    assert crash.detail == "the driver crashes (signal 11) after kernels"
+    assert crash.detail == "a driver crashes (signal 11) after kernels"
     assert not survey.is_usable([kernels, crash])
 
 
@@ -247,7 +261,8 @@ def test_works_without_pyopencl(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "clnet", "doctor"]
     child = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert child.returncode == 1 and child.stderr == ""
-    assert "ocl-icd-libopencl1" in child.stdout
+    assert "libOpenCL.so.1: cannot open\n          → " in child.stdout
+    assert "apt install ocl-icd-libopencl1" in child.stdout
     command[-1] = "devices"
     child = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert child.returncode == 2 and len(child.stderr.splitlines()) == 1

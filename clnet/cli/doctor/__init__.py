@@ -59,7 +59,7 @@ def examine(machine: Machine, usable: list[str]) -> Iterator[Section]:
 
     files = icd.icd_files()
     found = survey.survey()
-    yield Section("OpenCL loader", tuple(libraries.loader(found, machine)))
+    yield Section("OpenCL loader", tuple(libraries.loader(found, files, machine)))
     yield Section("Drivers", tuple(libraries.icd_files(files, machine)))
     if files and not found.error:
         yield Section("Platforms", tuple(libraries.platforms(found, machine)))

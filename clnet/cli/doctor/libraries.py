@@ -24,13 +24,16 @@ _PACKAGES = {
 }
 
 
-def loader(survey: Survey, machine: Machine) -> list[Finding]:
-    """libOpenCL.so, and pyopencl on top of it."""
+def loader(survey: Survey, files: Sequence[IcdFile], machine: Machine) -> list[Finding]:
+    """libOpenCL.so, pyopencl on top of it, and drivers that break both."""
     if not survey.error:
         return [Finding("ok", survey.loader or "loaded")]
-    fix = machine.pip("--force-reinstall", "pyopencl")
     if "libOpenCL" in survey.error:
         fix = machine.apt("ocl-icd-libopencl1")
+    elif "pyopencl" in survey.error:
+        fix = machine.pip("--force-reinstall", "pyopencl")
+    else:  # it loads, but some driver crashes or hangs when asked for its devices: find out which
+        fix = "\n".join(f"OCL_ICD_VENDORS={file.path} clnet doctor" for file in files)
     return [Finding("failed", "OpenCL cannot be used", survey.error, fix)]
 
 

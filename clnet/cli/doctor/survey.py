@@ -90,11 +90,12 @@ def _child(*arguments: str) -> tuple[list[str], str]:
     except subprocess.TimeoutExpired as expired:
         output = expired.stdout or b""
         text = output.decode(errors="replace") if isinstance(output, bytes) else output
-        return _json_lines(text), f"the driver hangs (stopped after {_SECONDS} s)"
+        return _json_lines(text), f"a driver hangs (stopped after {_SECONDS} s)"
     if child.returncode < 0:
-        return _json_lines(child.stdout), f"the driver crashes (signal {-child.returncode})"
+        return _json_lines(child.stdout), f"a driver crashes (signal {-child.returncode})"
     reason = child.stderr.strip().rpartition("\n")[2] if child.returncode else ""
-    return _json_lines(child.stdout), reason.removeprefix("clnet.errors.DeviceError: ")
+    reason = reason.removeprefix("clnet.errors.DeviceError: ").partition("; `clnet doctor`")[0]
+    return _json_lines(child.stdout), reason
 
 
 def _json_lines(text: str) -> list[str]:
