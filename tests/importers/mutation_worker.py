@@ -42,6 +42,9 @@ def main() -> None:
         path = Path(folder) / "model.onnx"
         path.write_bytes(many_ops().SerializeToString())
         judge(path)
+    for name in REAL:
+        if (DATA / name).is_file():
+            clnet.load(DATA / name).close()  # its kernels are in the cache from now on
     familiar_problems()
     limit = status("VmSize") + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
@@ -111,11 +114,16 @@ def familiar_problems() -> set[tuple[object, ...]]:
 def against_onnx(
     path: Path, graph: Graph, feeds: dict[str, np.ndarray], got: dict[str, np.ndarray]
 ) -> tuple[str, str]:
-    """Compare with ONNX's own reference, where that takes the model too and is quick."""
+    """Compare with ONNX's own reference, where that takes the model too and is quick. It computes
+    old forms of Softmax as if they were new."""
     if len(graph.nodes) > FEW_NODES:
         return "right", "as the references of clnet's ops say"
     try:
-        evaluator = ReferenceEvaluator(onnx.load(path))
+        model = onnx.load(path)
+        if model.opset_import[0].version < 13 and any("Softmax" in n.op_type
+                                                      for n in model.graph.node):  # fmt: skip
+            return "right", "as the references of clnet's ops say"
+        evaluator = ReferenceEvaluator(model)
         want = dict(zip(evaluator.output_names, evaluator.run(None, feeds), strict=True))
     except Exception as error:
         return "right", f"as clnet's references say; ONNX's fail: {type(error).__name__}"

@@ -19,6 +19,7 @@ from clnet.importers.onnx.order import execution_order, label_of, shown, subgrap
 from clnet.importers.onnx.scope import FunctionKey, Scope, Tensors, domain_of, opset_versions
 from clnet.importers.onnx.standard_functions import has_standard_function, standard_function
 from clnet.importers.onnx.tensors import read_tensor
+from clnet.importers.onnx.text import refuse_damaged_text
 from clnet.ops import Op
 
 #: Functions that call each other can blow a small file up to any number of nodes.
@@ -65,6 +66,7 @@ class Importer:
 
     def run(self) -> Graph:
         """The whole model."""
+        refuse_damaged_text(self.model)
         graph = self.model.graph
         opsets = {"": defs.onnx_opset_version(), **opset_versions(self.model.opset_import)}
         scope = Scope(opsets, tensors=self._initializers(graph, self.raw))
