@@ -10,6 +10,7 @@ import threading
 import weakref
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -132,13 +133,15 @@ def _read(path: Path) -> bytes | None:
 
 def _store(path: Path, binary: bytes) -> None:
     """Keep a binary, whole or not at all. A cache that cannot be written is only slower."""
-    try:
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(_MAGIC + hashlib.sha256(binary).digest() + binary)
-        os.replace(file.name, path)
-    except OSError:
-        return
+            try:
+                file.write(_MAGIC + hashlib.sha256(binary).digest() + binary)
+                file.flush()
+                os.replace(file.name, path)
+            except OSError:
+                os.unlink(file.name)
 
 
 def prune_cache(limit: int = CACHE_BYTES) -> None:
@@ -151,5 +154,6 @@ def prune_cache(limit: int = CACHE_BYTES) -> None:
     for _, size, path in sorted(entries):
         if total <= limit:
             break
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # not ours to delete
+            path.unlink(missing_ok=True)
         total -= size

@@ -129,6 +129,7 @@ class Session:
         """Run the plan on what the inputs hold; returns when it is enqueued. Mapping an output
         waits for it."""
         with self._lock:
+            self._check_open()
             self._compiled.executable.run()
 
     @contextmanager
@@ -165,9 +166,12 @@ class Session:
         with self.map_output(name) as view:
             return np.array(view)
 
-    def _region(self, kind: str, name: str, regions: dict[str, Region]) -> Region:
+    def _check_open(self) -> None:
         if self._finalizer is not None and not self._finalizer.alive:
             raise InputError("the session is closed")
+
+    def _region(self, kind: str, name: str, regions: dict[str, Region]) -> Region:
+        self._check_open()
         if name not in regions:
             raise InputError(f"no {kind} is named {name!r}; there are {', '.join(regions)}")
         return regions[name]
