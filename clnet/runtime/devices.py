@@ -44,6 +44,11 @@ class Device:
         with self._lock:
             return probe_policy(self.context, self.new_queue(), self.info.unified_memory)
 
+    @property
+    def is_pocl(self) -> bool:
+        """Whether this is PoCL, whose compiler wants some consideration."""
+        return "portable computing language" in self.info.platform.lower()
+
     def new_queue(self) -> Any:
         """A new in-order queue."""
         return cl.CommandQueue(self.context)

@@ -90,7 +90,9 @@ class Executable:
         if isinstance(call, BlasCall):
             return blas.bind(call, self.queue, memory), ()
         operands = iter(memory)
-        kernel = program_cache(self.device).kernel(call)
+        programs = program_cache(self.device)
+        call = programs.fit(call)
+        kernel = programs.kernel(call)
         kernel.set_args(*(a if isinstance(a, np.generic) else next(operands) for a in call.args))
         return cl.enqueue_nd_range_kernel, (self.queue, kernel, call.global_size, call.local_size)
 

@@ -65,9 +65,12 @@ def prepare() -> None:
     """Sets the environment that OpenCL's loader and PoCL read. Call it before the first use.
 
     `POCL_AFFINITY=1` pins PoCL's worker threads: without it two of them share one core at random,
-    for seconds, and every kernel takes twice as long. A value that the user has set stays.
+    for seconds, and every kernel takes twice as long. `POCL_WORK_GROUP_SPECIALIZATION=0` lets PoCL
+    use the machine code that a program's binary holds; it would compile again for each kind of
+    launch. Values that the user has set stay.
     """
     os.environ.setdefault("POCL_AFFINITY", "1")
+    os.environ.setdefault("POCL_WORK_GROUP_SPECIALIZATION", "0")
     lend_linker()
     if any(os.environ.get(name) for name in LOADER_VARIABLES):
         return

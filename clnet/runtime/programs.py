@@ -11,13 +11,14 @@ import weakref
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
 from clnet import resources
-from clnet.calls import Define, KernelCall
+from clnet.calls import KernelCall
 from clnet.errors import BuildError
 from clnet.runtime.devices import Device
 from clnet.runtime.opencl import cl
@@ -26,18 +27,30 @@ _INCLUDE = re.compile(r'^#include "([a-z0-9_]+\.h)"$', re.MULTILINE)
 _MAGIC = b"clnet-program-1\n"
 #: The cache is pruned to this size, the longest unused first.
 CACHE_BYTES = 512 << 20
-OPTIONS = ("-cl-std=CL1.2",)
+OPTIONS = ("-cl-std=CL1.2", "-w")
 
 
 def assemble(call: KernelCall) -> str:
     """The complete source of a call's program: its defines, then the file with its includes."""
-    return _assemble(call.source, call.defines)
-
-
-def _assemble(source: str, defines: tuple[Define, ...]) -> str:
-    text = resources.kernel_path(source).read_text()
+    text = resources.kernel_path(call.source).read_text()
     text = _INCLUDE.sub(lambda m: (resources.kernels_path() / "include" / m[1]).read_text(), text)
-    return "".join(f"#define {name} {value}\n" for name, value in defines) + text
+    return "".join(f"#define {name} {value}\n" for name, value in call.defines) + text
+
+
+def fix_local_size(call: KernelCall) -> KernelCall:
+    """The call with a local size of its own choice that its source promises, for PoCL.
+
+    PoCL makes a kernel's machine code when it knows the local size: at the first launch, one
+    kernel after the other, unless the source tells. Without a wish of the call's, up to 64
+    neighbours along the first dimension become one work-group.
+    """
+    sizes = call.local_size
+    if sizes is None:
+        first = next(n for n in range(64, 0, -1) if call.global_size[0] % n == 0)
+        sizes = (first,) + (1,) * (len(call.global_size) - 1)
+    promise = ", ".join(map(str, (*sizes, 1, 1)[:3]))
+    attribute = f"__kernel __attribute__((reqd_work_group_size({promise})))"
+    return replace(call, local_size=sizes, defines=(*call.defines, ("__kernel", attribute)))
 
 
 def cache_folder() -> Path:
@@ -51,20 +64,25 @@ class ProgramCache:
 
     def __init__(self, device: Device) -> None:
         self._device = device
+        self._own = threading.local()  # a thread's own context, to compile in
         self._built: dict[str, Any] = {}
         self._lock = threading.Lock()
 
     def build(self, calls: Iterable[KernelCall]) -> None:
         """Build all that the calls need, several at a time. Raises BuildError for the first bad."""
-        sources = {(c.source, c.defines): c for c in calls}
+        sources = {(c.source, c.defines): c for c in map(self.fit, calls)}
         missing = [c for c in sources.values() if self._key(c) not in self._built]
         if missing:
             with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
                 list(pool.map(self.program, missing))
             prune_cache()
 
+    def fit(self, call: KernelCall) -> KernelCall:
+        """The call as this device's driver likes it best."""
+        return fix_local_size(call) if self._device.is_pocl else call
+
     def kernel(self, call: KernelCall) -> Any:
-        """A kernel object of its own, whose arguments can stay bound."""
+        """A kernel object of its own, whose arguments can stay bound. The call must be fitted."""
         return cl.Kernel(self.program(call), call.kernel)
 
     def program(self, call: KernelCall) -> Any:
@@ -84,24 +102,36 @@ class ProgramCache:
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def _compile(self, key: str, call: KernelCall) -> Any:
-        program = cl.Program(self._device.context, assemble(call))
+        context = self._context()
+        program = cl.Program(context, assemble(call))
         try:
             program.build(options=list(OPTIONS), cache_dir=False)
             cl.Kernel(program, call.kernel)  # some drivers (Mali) compile only here
         except cl.Error as error:
             log = " | ".join(line.strip() for line in str(error).splitlines()[:12] if line.strip())
             raise BuildError(f"{call.source}:{call.kernel} on {self._device}: {log}") from None
-        _store(cache_folder() / key, program.get_info(cl.program_info.BINARIES)[0])
-        return program
+        binary = program.get_info(cl.program_info.BINARIES)[0]
+        _store(cache_folder() / key, binary)
+        return program if context is self._device.context else self._from_binary(binary)
+
+    def _context(self) -> Any:
+        """Where to compile. PoCL lets one thread at a time compile in a context."""
+        if not self._device.is_pocl:
+            return self._device.context
+        if not hasattr(self._own, "context"):
+            self._own.context = cl.Context([self._device.cl_device])
+        return self._own.context
+
+    def _from_binary(self, binary: bytes) -> Any:
+        program = cl.Program(self._device.context, [self._device.cl_device], [binary])
+        return program.build(options=list(OPTIONS), cache_dir=False)
 
     def _load(self, key: str) -> Any | None:
         binary = _read(cache_folder() / key)
         if binary is None:
             return None
         try:
-            device = self._device
-            program = cl.Program(device.context, [device.cl_device], [binary])
-            return program.build(options=list(OPTIONS), cache_dir=False)
+            return self._from_binary(binary)
         except cl.Error:  # a binary of another driver build: compile the source instead
             return None
 
