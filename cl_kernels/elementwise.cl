@@ -3,6 +3,7 @@
 // PARAMETERS   the inputs: __global const TYPE* in0, ...
 // OUTPUT       type of the output's elements
 // SIZE         number of output elements
+// ROW          elements along which every input is contiguous or constant (where VW > 1)
 // SCALAR_BODY  computes and stores element i
 // VECTOR_BODY  computes and stores elements i to i+VW-1 (only where VW > 1)
 #include "common.h"
@@ -11,6 +12,7 @@
 #define PARAMETERS __global const float* in0
 #define OUTPUT float
 #define SIZE 1024
+#define ROW 1024
 #define SCALAR_BODY const float v0 = in0[i]; out[i] = max(v0, 0.0f);
 #define VECTOR_BODY const realV v0 = LOADV(in0, i); STOREV(max(v0, (realV)0), out, i);
 #endif
@@ -25,17 +27,21 @@ long integer_power(long base, long exponent) {
 }
 
 __kernel void elementwise(PARAMETERS, __global OUTPUT* out) {
-    int i = get_global_id(0) * VW;
-    if (i >= SIZE) return;
 #if VW > 1
-    if (i + VW <= SIZE) {
+    const int item = get_global_id(0), chunks = (ROW + VW - 1) / VW;
+    if (item >= SIZE / ROW * chunks) return;
+    const int begin = item % chunks * VW;
+    int i = item / chunks * ROW + begin;
+    if (begin + VW <= ROW) {
         VECTOR_BODY
     } else {
-        for (; i < SIZE; ++i) {
+        for (const int end = i - begin + ROW; i < end; ++i) {
             SCALAR_BODY
         }
     }
 #else
+    const int i = get_global_id(0);
+    if (i >= SIZE) return;
     SCALAR_BODY
 #endif
 }

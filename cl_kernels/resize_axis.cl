@@ -4,6 +4,7 @@
 // INNER            elements behind the axis, a multiple of VW
 // TAPS             elements that each output is made of
 // SIZE             number of output elements
+// RUN              consecutive j per work-item; more than one only where INNER is 1
 // EXTRAPOLATION    value where the index is -1 (only where there are such)
 #include "common.h"
 
@@ -12,25 +13,33 @@
 #define OUTPUTS 64
 #define INNER 32
 #define TAPS 2
+#define RUN 1
 #define SIZE 2048
+#endif
+
+#ifdef EXTRAPOLATION
+#define INSIDE(j) (indices[(j) * TAPS] >= 0)
+#else
+#define EXTRAPOLATION 0
+#define INSIDE(j) 1
 #endif
 
 __kernel void resize_axis(__global const storage* in, __global const int* indices,
                           __global const float* weights, __global storage* out) {
-    const int item = get_global_id(0) * VW;
+    const int item = get_global_id(0) * (RUN * VW);
     if (item >= SIZE) return;
-    const int i = item % INNER, j = item / INNER % OUTPUTS, o = item / (INNER * OUTPUTS);
-    indices += j * TAPS;
-    weights += j * TAPS;
+    const int i = item % INNER, first = item / INNER % OUTPUTS, o = item / (INNER * OUTPUTS);
     in += o * LENGTH * INNER + i;
-    realV sum = (realV)0;
-#ifdef EXTRAPOLATION
-    if (indices[0] < 0) {
-        STOREV((realV)EXTRAPOLATION, out, item);
-        return;
+    out += item;
+    for (int k = 0; k < RUN; ++k) {
+        const int j = first + k;
+        realV sum = (realV)(real)EXTRAPOLATION;
+        if (INSIDE(j)) {
+            sum = (realV)0;
+            for (int t = 0; t < TAPS; ++t)
+                sum = MADD((realV)(real)weights[j * TAPS + t],
+                           LOADV(in, indices[j * TAPS + t] * INNER), sum);
+        }
+        STOREV(sum, out, k);
     }
-#endif
-    for (int t = 0; t < TAPS; ++t)
-        sum = MADD((realV)(real)weights[t], LOADV(in, indices[t] * INNER), sum);
-    STOREV(sum, out, item);
 }

@@ -17,6 +17,7 @@ from clnet.ops.expression import Expression
 from clnet.ops.functions import FUNCTIONS, Function
 from clnet.ops.lowering import (
     STORAGE_TYPES,
+    ceil_div,
     compute_type,
     float_defines,
     grid,
@@ -57,16 +58,19 @@ class Elementwise(Op):
         specs = [s for s in workload.inputs if s is not None]
         shape, operand_strides = collapse(workload.output.shape, [s.shape for s in specs])
         dtypes = self.expression.dtypes([s.dtype for s in specs])
-        flat = len(shape) <= 1
         one_float = len(set(dtypes)) == 1 and specs[0].is_float
-        width = device.vector_width if flat and one_float and self.expression.is_vector else 1
-        size = math.prod(shape)
+        in_rows = bool(shape) and all(s[-1] in (0, 1) for s in operand_strides)
+        row = shape[-1] if shape else 1
+        width = 1
+        if one_float and in_rows and self.expression.is_vector:
+            width = max(w for w in (1, 2, 4, 8, 16) if w <= min(device.vector_width, row))
+        items = math.prod(shape) // row * ceil_div(row, width)
         defines = _defines(self.expression, dtypes, shape, operand_strides, width, device)
         call = KernelCall(
             "elementwise",
             "elementwise",
             (*(In(i) for i in range(len(specs))), Out()),
-            grid(-(-size // width)),
+            grid(items),
             None,
             defines,
         )
@@ -93,7 +97,8 @@ class Elementwise(Op):
             yield Case(elementwise("Mod", fmod=1), _arguments(FUNCTIONS["Mod"], dtype))
         for shapes in (
             [(2, 3, 5), (2, 3, 5)],
-            [(4, 1, 5), (3, 1)],
+            [(4, 1, 37), (3, 1)],
+            [(2, 3, 5), (5,)],
             [(7, 9), ()],
             [(1, 6, 1, 5), (2, 1, 3, 1)],
         ):
@@ -158,15 +163,23 @@ def _defines(
     floats = [d for d in dtypes if d.startswith("float")]
     if floats:
         defines += float_defines(_widest(floats), device)
-    defines += [("SIZE", math.prod(shape)), ("VW", width), ("SCALAR_BODY", " ".join(body))]
+    defines += [
+        ("SIZE", math.prod(shape)),
+        ("VW", width),
+        ("ROW", shape[-1] if shape else 1),
+        ("SCALAR_BODY", " ".join(body)),
+    ]
     if width > 1:
         vector_loads = [
-            f"const realV v{i} = "
-            + (f"LOADV(in{i}, i);" if strides[i] != (0,) else f"LOAD(in{i}, 0);")
+            f"const realV v{i} = {'LOADV' if strides[i][-1] else 'LOAD'}"
+            f"(in{i}, {index_text(shape, strides[i])});"
             for i in range(arity)
         ]
         body = [*vector_loads, *expression.statements(["realV"] * len(dtypes))]
-        defines += [("VECTOR_BODY", " ".join([*body, f"STOREV(v{result}, out, i);"]))]
+        defines += [
+            ("ROW", shape[-1]),
+            ("VECTOR_BODY", " ".join([*body, f"STOREV(v{result}, out, i);"])),
+        ]
     return tuple(defines)
 
 

@@ -7,23 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clnet.calls import Candidate, In, KernelCall, Out, Workload
+from clnet.calls import Candidate, Workload
 from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
 from clnet.graph import GraphBuilder, Node, Value
+from clnet.ops.axis_lookup import look_up
 from clnet.ops.base import Arg, Case, Op, register
-from clnet.ops.lowering import grid, strides_of
-from clnet.ops.strided_copy import CARRIERS
 from clnet.tensor_spec import TensorSpec
-
-#: Where a coordinate c outside [0, n) reads: OpenCL C. ``reflect`` leaves the border out, and goes
-#: on reflecting where the pad is wider than the tensor.
-_SOURCES = {
-    "constant": "{c}",
-    "edge": "clamp({c}, 0, {n} - 1)",
-    "wrap": "floor_mod({c}, {n})",
-    "reflect": "reflected({c}, {n})",
-}
 
 
 @register
@@ -49,7 +39,7 @@ class Pad(Op):
     def infer(self, *inputs: TensorSpec | None) -> tuple[TensorSpec, ...]:
         (x,) = inputs
         assert x is not None
-        if self.mode not in _SOURCES:
+        if self.mode not in ("constant", "edge", "reflect", "wrap"):
             raise ShapeError(f"pad mode {self.mode!r} is unknown")
         if len(self.pads) != 2 * x.rank:
             raise ShapeError(f"{len(self.pads)} pads for rank {x.rank}")
@@ -60,6 +50,18 @@ class Pad(Op):
             raise ShapeError(f"nothing to pad {x} with")
         return (x.with_shape(shape),)
 
+    def sources(self, axis: int, n: int) -> np.ndarray:
+        """Which of an axis' n elements each element of the output takes; -1: ``value``."""
+        c = np.arange(-self.before[axis], n + self.after[axis])
+        if self.mode == "edge":
+            return c.clip(0, n - 1)
+        if self.mode == "wrap":
+            return c % n
+        if self.mode == "reflect":  # without the border, and on and on where the pad is wider
+            turn = c % max(1, 2 * (n - 1))
+            return np.minimum(turn, 2 * (n - 1) - turn)
+        return np.where((c < 0) | (c >= n), -1, c)
+
     def reference(self, *inputs: np.ndarray | None) -> tuple[np.ndarray, ...]:
         (x,) = inputs
         assert x is not None
@@ -67,61 +69,15 @@ class Pad(Op):
             grown = [(max(b, 0), max(a, 0)) for b, a in zip(self.before, self.after, strict=True)]
             x = np.pad(x, grown, constant_values=np.asarray(self.value).astype(x.dtype))
             return (_cropped(x, self.before, self.after),)
-        for axis, (before, after) in enumerate(zip(self.before, self.after, strict=True)):
-            n = x.shape[axis]
-            c = np.arange(-before, n + after)
-            if self.mode == "edge":
-                c = c.clip(0, n - 1)
-            elif self.mode == "wrap":
-                c = c % n
-            else:
-                c = c % max(1, 2 * (n - 1))
-                c = np.minimum(c, 2 * (n - 1) - c)
-            x = x.take(c, axis)
+        for axis, n in enumerate(x.shape):
+            x = x.take(self.sources(axis, n), axis)
         return (x,)
 
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
         x, y = workload.input(0), workload.output
-        shape, extents, before = self._merged(x.shape)
-        value = np.asarray(self.value).astype(x.dtype).view(f"u{x.itemsize}")
-        lines, inside, index = [], ["1"], []
-        inner = y.size
-        for d, (extent, stride) in enumerate(zip(shape, strides_of(extents), strict=True)):
-            inner //= extent
-            lines.append(f"const int p{d} = i / {inner} % {extent} - {before[d]};")
-            lines.append(f"const int c{d} = " + _SOURCES[self.mode].format(c=f"p{d}", n=extents[d]))
-            lines[-1] += ";"
-            index.append(f"c{d} * {stride}")
-            if self.mode == "constant":
-                inside.append(f"c{d} >= 0 && c{d} < {extents[d]}")
-        defines = (
-            ("ELEMENT", CARRIERS[x.itemsize]),
-            ("SIZE", y.size),
-            ("COORDINATES", " ".join(lines)),
-            ("INSIDE", " && ".join(inside)),
-            ("SOURCE", " + ".join(index)),
-            ("VALUE", f"{int(value):#x}UL"),
-        )
-        call = KernelCall("pad", "pad", (In(), Out()), grid(y.size), None, defines)
-        return [Candidate("pad", (call,))]
-
-    def _merged(self, shape: Sequence[int]) -> tuple[list[int], list[int], list[int]]:
-        """Output extents, input extents and front pads. An axis without pads joins the one before
-        it, unless that is padded by copies of itself."""
-        padded: list[int] = []
-        extents: list[int] = []
-        front: list[int] = []
-        for d, b, a in zip(shape, self.before, self.after, strict=True):
-            plain = padded and (
-                self.mode == "constant" or (padded[-1], front[-1]) == (extents[-1], 0)
-            )
-            if plain and b == a == 0:
-                padded[-1], extents[-1], front[-1] = padded[-1] * d, extents[-1] * d, front[-1] * d
-            else:
-                padded.append(b + d + a)
-                extents.append(d)
-                front.append(b)
-        return padded, extents, front
+        padded = [a for a in range(x.rank) if self.before[a] or self.after[a]]
+        tables = {a: self.sources(a, x.shape[a]) for a in padded}
+        return [look_up(x, y, tables, self.value, device)]
 
     def vjp(
         self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]

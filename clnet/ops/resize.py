@@ -23,9 +23,10 @@ from clnet.calls import (
 )
 from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
+from clnet.ops.axis_lookup import constant_table, look_up
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.expression import literal
-from clnet.ops.lowering import ceil_div, float_defines, grid, strides_of
+from clnet.ops.lowering import ceil_div, float_defines, grid
 from clnet.ops.resize_tables import AxisTable, Sampling, axis_table
 from clnet.ops.strided_copy import CARRIERS, View, copy_call
 from clnet.tensor_spec import TensorSpec
@@ -117,40 +118,11 @@ class Resize(Op):
             bilinear = self._bilinear(x, tables, device)
             return [*separable, *bilinear] if device.is_cpu else [*bilinear, *separable]
         factors = _factors(x, y, tables)
+        sources = {a: np.where(t.outside, -1, t.indices[:, 0]) for a, t in tables.items()}
         return [
             *([_replicate(x, y, factors, device)] if factors else []),
-            self._nearest(x, y, tables, device),
+            look_up(x, y, sources, self.extrapolation_value, device),
         ]
-
-    def _nearest(
-        self, x: TensorSpec, y: TensorSpec, tables: dict[int, AxisTable], device: DeviceInfo
-    ) -> Candidate:
-        """One work-item per element, which looks its coordinates up."""
-        value = np.asarray(self.extrapolation_value).astype(x.dtype).view(f"u{x.itemsize}")
-        entries: list[np.ndarray] = []
-        terms = []
-        start, inner = 0, y.size
-        for axis, (extent, stride) in enumerate(zip(y.shape, strides_of(x.shape), strict=True)):
-            inner //= extent
-            coordinate = f"i / {inner} % {extent}"
-            if axis in tables:
-                table = tables[axis]
-                entries.append(np.where(table.outside, -1, table.indices[:, 0] * stride))
-                coordinate = f"table[{start} + {coordinate}]"
-                start, stride = start + extent, 1
-            terms.append((f"p{axis}", f"const int p{axis} = {coordinate} * {stride};"))
-        defines = (
-            ("ELEMENT", CARRIERS[x.itemsize]),
-            ("SIZE", y.size),
-            ("COORDINATES", " ".join(text for _, text in terms)),
-            ("INSIDE", f"({' | '.join(name for name, _ in terms)}) >= 0"),
-            ("SOURCE", " + ".join(name for name, _ in terms)),
-            ("VALUE", f"{int(value):#x}UL"),
-        )
-        lookup = np.concatenate(entries).astype(np.int32)
-        args = (In(), PackedRef(0), Out())
-        call = KernelCall("resize_nearest", "resize_nearest", args, grid(y.size), None, defines)
-        return Candidate("lookup", (call,), packed=(_constant(lookup),))
 
     def _separable(
         self, x: TensorSpec, tables: dict[int, AxisTable], device: DeviceInfo
@@ -167,9 +139,10 @@ class Resize(Op):
             shape[axis] = self.out_shape[axis]
             size = math.prod(shape)
             width = max(w for w in (1, 2, 4, 8, 16) if inner % w == 0 and w <= device.vector_width)
+            run = self.out_shape[axis] if inner == 1 and device.is_cpu else 1
             indices = np.where(table.outside[:, None], -1, table.indices).astype(np.int32)
             tabled = (PackedRef(len(packed)), PackedRef(len(packed) + 1))
-            packed += [_constant(indices), _constant(table.weights.astype(np.float32))]
+            packed += [constant_table(indices), constant_table(table.weights.astype(np.float32))]
             target: Ref = Out()
             if axis != order[-1]:
                 target = Work(len(workspace))
@@ -181,13 +154,13 @@ class Resize(Op):
                 ("LENGTH", length),
                 ("OUTPUTS", len(indices)),
                 ("INNER", inner),
+                ("RUN", run),
                 ("SIZE", size),
                 *self._extrapolation(table),
             )
             args = (source, *tabled, target)
-            calls.append(
-                KernelCall("resize_axis", "resize_axis", args, grid(size // width), None, defines)
-            )
+            items = grid(size // (width * run))
+            calls.append(KernelCall("resize_axis", "resize_axis", args, items, None, defines))
             source = target
         return [Candidate("separable", tuple(calls), tuple(workspace), tuple(packed))]
 
@@ -215,7 +188,11 @@ class Resize(Op):
         )
         args = (In(), PackedRef(0), PackedRef(1), Out())
         call = KernelCall("resize_bilinear", "resize_bilinear", args, grid(size), None, defines)
-        return [Candidate("bilinear", (call,), packed=(_constant(indices), _constant(weights)))]
+        return [
+            Candidate(
+                "bilinear", (call,), packed=(constant_table(indices), constant_table(weights))
+            )
+        ]
 
     def _extrapolation(self, table: AxisTable) -> tuple[Define, ...]:
         if not table.outside.any():
@@ -238,10 +215,6 @@ class Resize(Op):
         for mode in ("nearest", "linear"):
             crop = cls((1, 2, 4, 5), (), mode, "tf_crop_and_resize", roi=roi, extrapolation_value=9)
             yield Case(crop, x)
-
-
-def _constant(table: np.ndarray) -> Packed:
-    return Packed(None, lambda: table, TensorSpec.of(table))
 
 
 def _factors(x: TensorSpec, y: TensorSpec, tables: dict[int, AxisTable]) -> tuple[int, int] | None:
