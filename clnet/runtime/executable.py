@@ -90,11 +90,9 @@ class Executable:
         if isinstance(call, BlasCall):
             return blas.bind(call, self.queue, memory), ()
         operands = iter(memory)
-        programs = program_cache(self.device)
-        call = programs.fit(call)
-        kernel = programs.kernel(call)
+        kernel, local_size = program_cache(self.device).kernel(call)
         kernel.set_args(*(a if isinstance(a, np.generic) else next(operands) for a in call.args))
-        return cl.enqueue_nd_range_kernel, (self.queue, kernel, call.global_size, call.local_size)
+        return cl.enqueue_nd_range_kernel, (self.queue, kernel, call.global_size, local_size)
 
     def _memory(self, region: Region) -> Any:
         key = (id(region.buffer), region.offset, region.spec.nbytes)

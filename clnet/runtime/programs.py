@@ -81,12 +81,13 @@ class ProgramCache:
         """The call as this device's driver likes it best."""
         return fix_local_size(call) if self._device.is_pocl else call
 
-    def kernel(self, call: KernelCall) -> Any:
-        """A kernel object of its own, whose arguments can stay bound. The call must be fitted."""
-        return cl.Kernel(self.program(call), call.kernel)
+    def kernel(self, call: KernelCall) -> tuple[Any, tuple[int, ...] | None]:
+        """A kernel object of its own, whose arguments can stay bound, and its local size."""
+        call = self.fit(call)
+        return cl.Kernel(self.program(call), call.kernel), call.local_size
 
     def program(self, call: KernelCall) -> Any:
-        """The built program of a call."""
+        """The built program of a fitted call."""
         key = self._key(call)
         with self._lock:
             program = self._built.get(key)
