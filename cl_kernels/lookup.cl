@@ -22,8 +22,8 @@
 #define SIZE 4096
 #endif
 
-__kernel void lookup(__global const ELEMENT* in, __global const int* table,
-                     __global ELEMENT* out) {
+__kernel void lookup(__global const ELEMENT* restrict in, __global const int* restrict table,
+                     __global ELEMENT* restrict out) {
     const int i = get_global_id(0) * RUN;
     if (i >= SIZE) return;
     OUTER

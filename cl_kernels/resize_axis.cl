@@ -1,4 +1,4 @@
-// out[o, j, i] = sum over t of weights[j, t] * in[o, indices[j, t], i]: one axis sampled anew.
+// out[o, j, i] = sum over t of weights[t, j] * in[o, indices[t, j], i]: one axis sampled anew.
 //
 // LENGTH, OUTPUTS  extent of the axis before and after
 // INNER            elements behind the axis, a multiple of VW
@@ -18,14 +18,14 @@
 #endif
 
 #ifdef EXTRAPOLATION
-#define INSIDE(j) (indices[(j) * TAPS] >= 0)
+#define INSIDE(j) (indices[j] >= 0)
 #else
 #define EXTRAPOLATION 0
 #define INSIDE(j) 1
 #endif
 
-__kernel void resize_axis(__global const storage* in, __global const int* indices,
-                          __global const float* weights, __global storage* out) {
+__kernel void resize_axis(__global const storage* restrict in, __global const int* restrict indices,
+                          __global const float* restrict weights, __global storage* restrict out) {
     const int item = get_global_id(0) * (RUN * VW);
     if (item >= SIZE) return;
     const int i = item % INNER, first = item / INNER % OUTPUTS, o = item / (INNER * OUTPUTS);
@@ -37,8 +37,8 @@ __kernel void resize_axis(__global const storage* in, __global const int* indice
         if (INSIDE(j)) {
             sum = (realV)0;
             for (int t = 0; t < TAPS; ++t)
-                sum = MADD((realV)(real)weights[j * TAPS + t],
-                           LOADV(in, indices[j * TAPS + t] * INNER), sum);
+                sum = MADD((realV)(real)weights[t * OUTPUTS + j],
+                           LOADV(in, indices[t * OUTPUTS + j] * INNER), sum);
         }
         STOREV(sum, out, k);
     }

@@ -142,7 +142,8 @@ class Resize(Op):
             run = self.out_shape[axis] if inner == 1 and device.is_cpu else 1
             indices = np.where(table.outside[:, None], -1, table.indices).astype(np.int32)
             tabled = (PackedRef(len(packed)), PackedRef(len(packed) + 1))
-            packed += [constant_table(indices), constant_table(table.weights.astype(np.float32))]
+            weights = table.weights.astype(np.float32)
+            packed += [constant_table(indices.T), constant_table(weights.T)]
             target: Ref = Out()
             if axis != order[-1]:
                 target = Work(len(workspace))
