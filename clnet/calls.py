@@ -87,8 +87,8 @@ class BlasCall:
 class HostCall:
     """A step computed by NumPy over mapped memory: ``function(*inputs) -> sequence of arrays``.
 
-    An output may be shorter along axis 0 than planned (NonMaxSuppression): the rest is trimmed
-    from what the caller of the session sees.
+    Outputs may have fewer elements than planned (after NonMaxSuppression): their actual shapes are
+    kept for the host calls that follow and for the caller of the session.
     """
 
     function: Callable[..., Sequence[np.ndarray]]

@@ -59,7 +59,10 @@ class GraphBuilder:
         except (ValueError, TypeError, IndexError, ArithmeticError, AssertionError) as error:
             raise ShapeError(f"{type(op).__name__}: {error}", node=name) from error
         suffix = [""] if len(specs) == 1 else [f":{i}" for i in range(len(specs))]
-        outputs = [Value(name + s, spec) for s, spec in zip(suffix, specs, strict=True)]
+        varies = op.varies or any(v is not None and v.varies for v in inputs)
+        outputs = [
+            Value(name + s, spec, varies=varies) for s, spec in zip(suffix, specs, strict=True)
+        ]
         self.graph.nodes.append(Node(op, list(inputs), outputs, name))
         return outputs
 

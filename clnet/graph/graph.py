@@ -21,13 +21,15 @@ class Value:
     """A tensor in the graph. Compared by identity; ``name`` is for people and for inputs/outputs.
 
     ``data`` holds a constant's values, or a state's first ones. A ``state`` (a weight in training)
-    keeps its memory from run to run and may be updated in place.
+    keeps its memory from run to run and may be updated in place. A value that ``varies`` may have
+    fewer elements than ``spec`` says, which only a run can tell.
     """
 
     name: str
     spec: TensorSpec
     data: np.ndarray | None = None
     state: bool = False
+    varies: bool = False
 
     @property
     def is_constant(self) -> bool:

@@ -25,6 +25,9 @@ class Op:
     spellings: ClassVar[Spellings] = {}
     #: Whether constant inputs let the builder compute the op at once.
     foldable: ClassVar[bool] = True
+    #: Whether outputs may have fewer elements than inferred, which only a run can tell. What reads
+    #: them runs on the host, by ``reference``.
+    varies: ClassVar[bool] = False
     #: Whether the op changes a state, so that it stays though nobody reads its output.
     updates_state: ClassVar[bool] = False
     #: Of ops with an ``epilogue``: how many inputs come before its extra operands (absent optional

@@ -26,6 +26,8 @@ class NonMaxSuppression(Op):
     is the most there can be.
     """
 
+    varies = True
+
     center_point_box: bool = False
     max_output_boxes_per_class: int = 0
     iou_threshold: float = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -49,8 +50,8 @@ class Executable:
         self.device = device
         self.queue = queue or device.new_queue()
         self.transfers = Transfers()
-        #: Actual lengths along axis 0 of host-computed outputs that came out shorter, by region.
-        self.lengths: dict[Region, int] = {}
+        #: Actual shapes of what the host computed and came out smaller than planned, by region.
+        self.shapes: dict[Region, tuple[int, ...]] = {}
         self._buffers = buffers
         self._regions: dict[tuple[int, int, int], Any] = {}
         program_cache(device).build(b.call for b in calls if isinstance(b.call, KernelCall))
@@ -105,11 +106,13 @@ class Executable:
         arrays = []
         for region in inputs:
             with self.map(region, write=False) as view:
-                arrays.append(np.array(view))  # host memory; a mapping must not outlive its block
+                arrays.append(np.array(self.actual(region, view)))  # no view outlives its mapping
         for region, result in zip(outputs, call.function(*arrays), strict=True):
+            self.shapes[region] = result.shape
             with self.map(region, write=True) as view:
-                if result.shape != view.shape:
-                    view[...] = 0
-                    self.lengths[region] = len(result)
-                    view = view[: len(result)]
-                view[...] = result
+                view.reshape(-1)[: result.size] = result.reshape(-1)
+
+    def actual(self, region: Region, view: np.ndarray) -> np.ndarray:
+        """The part of a region's view that the last run filled, in its actual shape."""
+        shape = self.shapes.get(region, view.shape)
+        return view if shape == view.shape else view.reshape(-1)[: math.prod(shape)].reshape(shape)

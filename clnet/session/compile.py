@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from clnet.calls import BlasCall, Call, Candidate, HostCall, KernelCall, Ref, Workload
+from clnet.calls import BlasCall, Call, Candidate, HostCall, In, KernelCall, Out, Ref, Workload
 from clnet.errors import ClnetError, ShapeError
 from clnet.graph import Graph, Node, Value
 from clnet.memory.arena import ArenaPlan, Block, plan_arena
@@ -153,7 +153,11 @@ class _Compiler:
                 tuple(v is not None and v.is_constant for v in node.inputs),
             )
             try:
-                candidates = node.op.lower(workload, self.device.info)
+                candidates = (
+                    [on_host(node)]
+                    if any(v is not None and v.varies for v in node.inputs)
+                    else node.op.lower(workload, self.device.info)
+                )
             except ShapeError as error:
                 raise error.located(node=node.name) from error
             self.lowered.append(LoweredNode(node, self.choose(workload, candidates)))
@@ -263,6 +267,24 @@ class _Compiler:
         buffer = Buffer(self.device.context, nbytes, self.device.memory_policy)
         self.buffers.append(buffer)
         return buffer
+
+
+def on_host(node: Node) -> Candidate:
+    """What reads values of varying shape is computed by the op's reference."""
+    present = [i for i, v in enumerate(node.inputs) if v is not None]
+
+    def compute(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        operands: list[np.ndarray | None] = [None] * len(node.inputs)
+        for i, array in zip(present, arrays, strict=True):
+            operands[i] = array
+        try:
+            result: tuple[np.ndarray, ...] = node.op.reference(*operands)
+        except (ValueError, IndexError) as error:
+            raise ShapeError(f"on fewer elements than planned: {error}", node=node.name) from error
+        return result
+
+    outputs = tuple(Out(i) for i in range(len(node.outputs)))
+    return Candidate("host", (HostCall(compute, tuple(In(i) for i in present), outputs),))
 
 
 def refs_of(call: Call) -> tuple[Ref, ...]:

@@ -149,7 +149,7 @@ class Session:
         executable = self._compiled.executable
         region = self._region("output", name, self._compiled.outputs)
         with self._lock, executable.map(region, write=False) as view:
-            yield view[: executable.lengths[region]] if region in executable.lengths else view
+            yield executable.actual(region, view)
 
     def close(self) -> None:
         """Release the device's memory. The session cannot be used any more."""

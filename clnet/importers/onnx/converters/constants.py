@@ -44,7 +44,7 @@ def constant_of_shape(node: OnnxNode) -> Value:
 @converter("Shape")
 def shape(node: OnnxNode) -> Value:
     return node.constant(
-        node.input().spec.shape[_clip(node, "start", 0) : _clip(node, "end", None)], "int64"
+        _fixed(node.input()).spec.shape[_clip(node, "start", 0) : _clip(node, "end", None)], "int64"
     )
 
 
@@ -54,7 +54,13 @@ def _clip(node: OnnxNode, name: str, default: int | None) -> int | None:
 
 @converter("Size")
 def size(node: OnnxNode) -> Value:
-    return node.constant(node.input().spec.size, "int64")
+    return node.constant(_fixed(node.input()).spec.size, "int64")
+
+
+def _fixed(value: Value) -> Value:
+    if value.varies:
+        raise UnsupportedError(f"the size of {value.name}, which only a run can tell")
+    return value
 
 
 @converter("Range")
