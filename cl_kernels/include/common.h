@@ -70,6 +70,28 @@ typedef VECTOR(ACCUM) accumV;
 #define MADD(a, b, c) ((a) * (b) + (c))
 #endif
 
+// PoCL 3.1 lets wide vload_half and vstore_half assume an alignment that OpenCL does not promise and
+// crashes, so they work on a copy there; devices that prefer vectors this wide are CPUs.
+#if STORAGE == 16 && VW >= 8
+VECTOR(float) load_halves(__global const half* p) {
+    const VECTOR(ushort) bits = CAT(vload, VW)(0, (__global const ushort*)p);
+    return CAT(vload_half, VW)(0, (__private const half*)&bits);
+}
+void store_halves(const VECTOR(float) v, __global half* p) {
+    VECTOR(ushort) bits;
+    CAT(CAT(vstore_half, VW), _rte)(v, 0, (__private half*)&bits);
+    CAT(vstore, VW)(bits, 0, (__global ushort*)p);
+}
+#define LOAD_HALVES(p) load_halves(p)
+#define STORE_HALVES(v, p) store_halves(v, p)
+#elif STORAGE == 16 && VW > 1
+#define LOAD_HALVES(p) CAT(vload_half, VW)(0, p)
+#define STORE_HALVES(v, p) CAT(CAT(vstore_half, VW), _rte)(v, 0, p)
+#elif STORAGE == 16
+#define LOAD_HALVES(p) vload_half(0, p)
+#define STORE_HALVES(v, p) vstore_half_rte(v, 0, p)
+#endif
+
 // LOAD/STORE one element; LOADV/STOREV VW elements from element index i on, of any alignment;
 // LOADVA/STOREVA where the address is a multiple of the whole vector (one wide access on GPUs).
 #if STORAGE == COMPUTE
@@ -89,13 +111,8 @@ typedef VECTOR(ACCUM) accumV;
 #elif STORAGE == 16
 #define LOAD(p, i) ((real)vload_half(i, p))
 #define STORE(v, p, i) vstore_half_rte(v, i, p)
-#if VW == 1
-#define LOADV(p, i) LOAD(p, i)
-#define STOREV(v, p, i) STORE(v, p, i)
-#else
-#define LOADV(p, i) CAT(vload_half, VW)(0, (p) + (i))
-#define STOREV(v, p, i) CAT(CAT(vstore_half, VW), _rte)(v, 0, (p) + (i))
-#endif
+#define LOADV(p, i) LOAD_HALVES((p) + (i))
+#define STOREV(v, p, i) STORE_HALVES(v, (p) + (i))
 #define LOADVA(p, i) LOADV(p, i)
 #define STOREVA(v, p, i) STOREV(v, p, i)
 #else
@@ -111,13 +128,8 @@ typedef VECTOR(ACCUM) accumV;
 #else
 #define LOAD_ACCUM(p, i) vload_half(i, p)
 #define STORE_ACCUM(v, p, i) vstore_half_rte(v, i, p)
-#if VW == 1
-#define LOADV_ACCUM(p, i) vload_half(i, p)
-#define STOREV_ACCUM(v, p, i) vstore_half_rte(v, i, p)
-#else
-#define LOADV_ACCUM(p, i) CAT(vload_half, VW)(0, (p) + (i))
-#define STOREV_ACCUM(v, p, i) CAT(CAT(vstore_half, VW), _rte)(v, 0, (p) + (i))
-#endif
+#define LOADV_ACCUM(p, i) LOAD_HALVES((p) + (i))
+#define STOREV_ACCUM(v, p, i) STORE_HALVES(v, (p) + (i))
 #endif
 
 // What is fused behind an op: EPILOGUE(T, LOAD_T, value, index, channel) replaces `value` (of type

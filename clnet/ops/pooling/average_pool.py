@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -50,8 +51,10 @@ class AveragePool(Op):
             inner = [[t for t in r if 0 <= t < a.size] for r, a in zip(taps, axes, strict=True)]
             padded = [[t for t in r if t < a.size + a.end] for r, a in zip(taps, axes, strict=True)]
             counted = padded if self.count_include_pad else inner
-            total = x[(..., *np.ix_(*inner))].sum(tuple(range(2, x.ndim)), np.float64)
-            y[(..., *position)] = total / max(1, np.prod([len(c) for c in counted]))
+            elements = (slice(None), slice(None), *np.ix_(*inner))
+            total = x[elements].sum(tuple(range(2, x.ndim)), np.float64)
+            target = (..., *position)
+            y[target] = total / max(1, math.prod(len(c) for c in counted))
         return (y.astype(x.dtype),)
 
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:

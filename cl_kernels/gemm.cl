@@ -1,0 +1,165 @@
+// y[z, m, n] = EPILOGUE(alpha * sum over k of a[z, m, k] * b[z, k, n] + beta * c[m, n])
+//
+// An item keeps TILE_M rows x VECTORS vectors of y in registers.
+//   a: element (m, k) of matrix A_MATRIX(z) at m * A_M + k * A_K
+//   b: matrix B_MATRIX(z) as panels of PANEL columns, its rows PANEL elements apart, panels
+//      K * PANEL: a plain row-major matrix is one panel. The last panel is padded with zeros.
+//
+// M, N, K           the problem
+// TILE_M, VECTORS   the tile; VW divides the panel
+// A_ALONG           1: a is read by vectors of 4 along k (A_K is 1, 4 divides K)
+// HAS_C, C_M, C_N   whether there is a c, and its strides (0: broadcast)
+// ALPHA_ONE         1: alpha is 1
+// LAST_AXIS         elements along y's last axis, which are its channels
+// K_BLOCK           products added up in half before they join a wider sum (COMPUTE 16 only)
+#include "common.h"
+
+#ifndef M
+#define M 100
+#define N 128
+#define K 64
+#define A_MATRIX(z) 0
+#define A_M 64
+#define A_K 1
+#define B_MATRIX(z) 0
+#define PANEL 128
+#define HAS_C 0
+#define ALPHA_ONE 1
+#define LAST_AXIS N
+#endif
+#ifndef TILE_M
+#define TILE_M 4
+#endif
+#ifndef VECTORS
+#define VECTORS 1
+#endif
+#ifndef A_ALONG
+#define A_ALONG 0
+#endif
+#ifndef K_BLOCK
+#define K_BLOCK 64
+#endif
+
+#define TILE_N (VECTORS * VW)
+#define PANELS ((N + PANEL - 1) / PANEL)
+#define CHANNEL(index, n) (LAST_AXIS == N ? (n) : (index) % LAST_AXIS)
+
+#if COMPUTE == 16
+#define BLOCK K_BLOCK
+#else
+#define BLOCK K
+#endif
+
+// One y, or VW of them, from the finished sum on.
+#define FINISH(T, LOAD_T, STORE_T, sum, z, m, n)               \
+    {                                                          \
+        const int index = ((z) * M + (m)) * N + (n);           \
+        T value = (sum);                                       \
+        if (!ALPHA_ONE) value *= (real)alpha;                  \
+        ADD_C(T, LOAD_T, value, m, n)                          \
+        EPILOGUE(T, LOAD_T, value, index, CHANNEL(index, n));  \
+        STORE_T(value, y, index);                              \
+    }
+#if HAS_C
+#define C_PARAMETER , __global const storage* c
+#if C_N == 1
+#define ADD_C(T, LOAD_T, value, m, n) value += (real)beta * LOAD_T(c, (m) * C_M + (n));
+#else
+#define ADD_C(T, LOAD_T, value, m, n) value += (T)((real)beta * LOAD(c, (m) * C_M));
+#endif
+#else
+#define C_PARAMETER
+#define ADD_C(T, LOAD_T, value, m, n)
+#endif
+
+__kernel void gemm_tile(__global const storage* a, __global const storage* b C_PARAMETER,
+                        __global storage* y, const float alpha,
+                        const float beta EPILOGUE_ARGS) {
+    const int n0 = get_global_id(0) * TILE_N, m0 = get_global_id(1) * TILE_M;
+    const int z = get_global_id(2);
+    if (n0 >= N || m0 >= M) return;
+    a += A_MATRIX(z) * (M * K);
+    b += B_MATRIX(z) * (PANELS * PANEL * K) + n0 / PANEL * (PANEL * K) + n0 % PANEL;
+    int rows[TILE_M];  // rows behind the last one repeat it, and are not stored
+    accumV sums[TILE_M][VECTORS];
+#pragma unroll
+    for (int i = 0; i < TILE_M; ++i) {
+        rows[i] = min(m0 + i, M - 1) * A_M;
+#pragma unroll
+        for (int j = 0; j < VECTORS; ++j) sums[i][j] = (accumV)0;
+    }
+    for (int start = 0; start < K; start += BLOCK) {
+#if COMPUTE == 16
+        realV part[TILE_M][VECTORS];
+#pragma unroll
+        for (int i = 0; i < TILE_M; ++i)
+#pragma unroll
+            for (int j = 0; j < VECTORS; ++j) part[i][j] = (realV)0;
+#else
+#define part sums
+#endif
+        const int end = min(start + BLOCK, K);
+#if A_ALONG
+        for (int k = start; k < end; k += 4) {
+            realV columns[4][VECTORS];
+#pragma unroll
+            for (int step = 0; step < 4; ++step)
+#pragma unroll
+                for (int j = 0; j < VECTORS; ++j)
+                    columns[step][j] = LOADVA(b, (k + step) * PANEL + j * VW);
+#pragma unroll
+            for (int i = 0; i < TILE_M; ++i) {
+                const realV four = LOADVA(a, rows[i] + k);
+#pragma unroll
+                for (int j = 0; j < VECTORS; ++j) {
+                    part[i][j] = MADD((realV)four.s0, columns[0][j], part[i][j]);
+                    part[i][j] = MADD((realV)four.s1, columns[1][j], part[i][j]);
+                    part[i][j] = MADD((realV)four.s2, columns[2][j], part[i][j]);
+                    part[i][j] = MADD((realV)four.s3, columns[3][j], part[i][j]);
+                }
+            }
+        }
+#else
+        for (int k = start; k < end; ++k) {
+            realV columns[VECTORS];
+#pragma unroll
+            for (int j = 0; j < VECTORS; ++j) columns[j] = LOADV(b, k * PANEL + j * VW);
+#pragma unroll
+            for (int i = 0; i < TILE_M; ++i) {
+                const realV one = (realV)LOAD(a, rows[i] + k * A_K);
+#pragma unroll
+                for (int j = 0; j < VECTORS; ++j)
+                    part[i][j] = MADD(one, columns[j], part[i][j]);
+            }
+        }
+#endif
+#if COMPUTE == 16
+#pragma unroll
+        for (int i = 0; i < TILE_M; ++i)
+#pragma unroll
+            for (int j = 0; j < VECTORS; ++j) sums[i][j] += TO_ACCUMV(part[i][j]);
+#endif
+    }
+    if (N % TILE_N == 0 || n0 + TILE_N <= N) {
+#pragma unroll
+        for (int i = 0; i < TILE_M; ++i)
+#pragma unroll
+            for (int j = 0; j < VECTORS; ++j)
+                if (m0 + i < M)
+                    FINISH(realV, LOADV, STOREV, TO_REALV(sums[i][j]), z, m0 + i, n0 + j * VW)
+    } else {
+#if VW > 1
+        real lanes[TILE_M * TILE_N];
+#pragma unroll
+        for (int i = 0; i < TILE_M; ++i)
+#pragma unroll
+            for (int j = 0; j < VECTORS; ++j)
+                CAT(vstore, VW)(TO_REALV(sums[i][j]), i * VECTORS + j, lanes);
+#pragma unroll 1
+        for (int i = 0; i < min(TILE_M, M - m0); ++i)
+#pragma unroll 1
+            for (int j = 0; j < N - n0; ++j)
+                FINISH(real, LOAD, STORE, lanes[i * TILE_N + j], z, m0 + i, n0 + j)
+#endif
+    }
+}
