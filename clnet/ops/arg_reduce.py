@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from clnet.calls import Candidate, Workload
+from clnet.calls import Candidate, Define, In, KernelCall, Out, Workload
 from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.checks import normal_axis, present
+from clnet.ops.lowering import STORAGE_TYPES, float_defines, grid, index_text
 from clnet.ops.reduce import reduced_shape
 from clnet.tensor_spec import TensorSpec
 
@@ -50,3 +52,34 @@ class ArgReduce(Op):
         else:
             y = find(x, self.axis, keepdims=self.keepdims)
         return (np.asarray(y, np.int64),)
+
+    def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
+        x = workload.input(0)
+        axis = normal_axis(self.axis, x.rank)
+        count, step = x.shape[axis], math.prod(x.shape[axis + 1 :])
+        rows = x.size // count
+        kind: tuple[Define, ...] = (("INTEGER", STORAGE_TYPES[x.dtype]),)
+        if x.is_float:
+            kind = float_defines(x.dtype, device)
+        sign = ">" if self.function == "Max" else "<"
+        better = f"((x) {sign}{'=' if self.select_last_index else ''} (y))"
+        defines = (
+            *kind,
+            ("ROWS", rows),
+            ("COUNT", count),
+            ("STEP", step),
+            ("ROW(o)", index_text((rows // step, step), (count * step, 1), "(o)")),
+            ("IS_BETTER(x, y)", better),
+        )
+        call = KernelCall("arg_reduce", "arg_reduce", (In(), Out()), grid(rows), None, defines)
+        return [Candidate("arg_reduce", (call,))]
+
+    @classmethod
+    def cases(cls) -> Iterable[Case]:
+        yield Case(cls("Max", 1), (Arg((3, 21, 4)),))
+        yield Case(cls("Min", -1, False), (Arg((5, 33)),))
+        for function in ("Max", "Min"):
+            for last in (False, True):
+                op = cls(function, 0, False, last)
+                yield Case(op, (Arg((9, 5), "int32", 0, 3),))
+        yield Case(cls("Max", 0), (Arg((4, 3), "uint8", 0, 255),))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -22,8 +23,8 @@ from clnet.ops.rows import dividing_width, fitting_width, group_size, row_launch
 from clnet.tensor_spec import TensorSpec
 
 
-def _log_sum_exp(x: np.ndarray, **over: object) -> np.ndarray:
-    top = x.max(initial=-np.inf, **(over | {"keepdims": True}))
+def _log_sum_exp(x: np.ndarray, **over: Any) -> np.ndarray:
+    top = x.max(initial=-np.inf, **{**over, "keepdims": True})
     top = np.where(np.isfinite(top), top, 0)
     total = np.log(np.exp(x - top).sum(**over))
     return total + top.reshape(total.shape)
@@ -44,12 +45,12 @@ REFERENCES: dict[str, Callable[..., np.ndarray]] = {
 }
 
 
-def lowest(dtype: np.dtype) -> object:
+def lowest(dtype: np.dtype) -> Any:
     """What is below every value of a dtype."""
     return -np.inf if np.issubdtype(dtype, np.floating) else dtype.type(_limits(dtype)[0])
 
 
-def highest(dtype: np.dtype) -> object:
+def highest(dtype: np.dtype) -> Any:
     """What is above every value of a dtype."""
     return np.inf if np.issubdtype(dtype, np.floating) else dtype.type(_limits(dtype)[1])
 

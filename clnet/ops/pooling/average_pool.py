@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -51,9 +52,9 @@ class AveragePool(Op):
             inner = [[t for t in r if 0 <= t < a.size] for r, a in zip(taps, axes, strict=True)]
             padded = [[t for t in r if t < a.size + a.end] for r, a in zip(taps, axes, strict=True)]
             counted = padded if self.count_include_pad else inner
-            elements = (slice(None), slice(None), *np.ix_(*inner))
+            elements: tuple[Any, ...] = (slice(None), slice(None), *np.ix_(*inner))
             total = x[elements].sum(tuple(range(2, x.ndim)), np.float64)
-            target = (..., *position)
+            target: tuple[Any, ...] = (..., *position)
             y[target] = total / max(1, math.prod(len(c) for c in counted))
         return (y.astype(x.dtype),)
 

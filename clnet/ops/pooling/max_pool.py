@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
@@ -49,8 +51,8 @@ class MaxPool(Op):
         (x,) = inputs
         assert x is not None
         spec = TensorSpec.of(x)
-        order = "C" if self.storage_order == 0 else "F"
-        spatial = np.arange(int(np.prod(x.shape[2:]))).reshape(x.shape[2:], order=order)
+        order: Literal["C", "F"] = "C" if self.storage_order == 0 else "F"
+        spatial = np.arange(math.prod(x.shape[2:])).reshape(x.shape[2:], order=order)
         images = np.arange(x.shape[0] * x.shape[1]).reshape(x.shape[:2]) * spatial.size
         y = np.full(self.infer(spec)[0].shape, lowest(x.dtype), x.dtype)
         where = np.zeros(y.shape, np.int64)
@@ -61,10 +63,12 @@ class MaxPool(Op):
                     for axis, size in zip(taps, spec.shape[2:], strict=True)
                 )
             )
-            values = x[(..., *grid)].reshape(*x.shape[:2], -1)
+            elements: tuple[Any, ...] = (slice(None), slice(None), *grid)
+            target: tuple[Any, ...] = (..., *position)
+            values = x[elements].reshape(*x.shape[:2], -1)
             if values.size:
-                y[(..., *position)] = values.max(-1)
-                where[(..., *position)] = images + spatial[grid].ravel()[values.argmax(-1)]
+                y[target] = values.max(-1)
+                where[target] = images + spatial[grid].ravel()[values.argmax(-1)]
         return (y, where) if self.indices else (y,)
 
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
