@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -55,6 +55,9 @@ class Elementwise(Op):
         return (np.broadcast_to(self.expression.evaluate(*arrays), shape),)
 
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
+        # Halves are computed as float: memory is what these kernels wait for, and some compilers
+        # (Mesa's) abort on logarithms of halves.
+        device = replace(device, fp16=False)
         specs = [s for s in workload.inputs if s is not None]
         shape, operand_strides = collapse(workload.output.shape, [s.shape for s in specs])
         dtypes = self.expression.dtypes([s.dtype for s in specs])
