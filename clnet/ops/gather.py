@@ -13,7 +13,7 @@ from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
 from clnet.ops.axes import checked_axis
 from clnet.ops.base import Arg, Case, Op, register
-from clnet.ops.lowering import STORAGE_TYPES, grid
+from clnet.ops.lowering import grid
 from clnet.ops.strided_copy import CARRIERS
 from clnet.tensor_spec import TensorSpec
 
@@ -46,19 +46,20 @@ class Gather(Op):
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
         x, indices, y = workload.input(0), workload.input(1), workload.output
         axis = checked_axis(self.axis, x.rank)
-        inner = math.prod(x.shape[axis + 1 :])
+        words = max(1, x.itemsize // 4)  # 64-bit elements are pairs: not every GPU loads them
+        inner = math.prod(x.shape[axis + 1 :]) * words
         width = max(w for w in (1, 2, 4, 8, 16) if inner % w == 0 and w <= device.vector_width)
         defines = (
-            ("ELEMENT", CARRIERS[x.itemsize]),
-            ("INDEX", STORAGE_TYPES[indices.dtype]),
+            ("ELEMENT", CARRIERS[x.itemsize // words]),
+            ("INDEX_WORDS", indices.itemsize // 4),
             ("WIDTH", width),
             ("AXIS", x.shape[axis]),
             ("COUNT", indices.size),
             ("INNER", inner),
-            ("SIZE", y.size),
+            ("SIZE", y.size * words),
         )
         call = KernelCall(
-            "gather", "gather", (In(0), In(1), Out()), grid(y.size // width), None, defines
+            "gather", "gather", (In(0), In(1), Out()), grid(y.size * words // width), None, defines
         )
         return [Candidate("gather", (call,))]
 

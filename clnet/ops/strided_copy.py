@@ -36,6 +36,10 @@ class View:
         """The same elements with the dimensions in another order."""
         return View(tuple(self.strides[p] for p in perm), self.offset)
 
+    def halved(self) -> View:
+        """The same memory in elements of half the size, of which a pair is one dimension more."""
+        return View((*(2 * s for s in self.strides), 1), 2 * self.offset)
+
 
 def copy_call(
     source: Ref,
@@ -47,6 +51,9 @@ def copy_call(
     device: DeviceInfo,
 ) -> KernelCall:
     """The call that copies ``shape`` elements of ``itemsize`` bytes from one view to another."""
+    if itemsize == 8:  # as pairs: not every GPU loads 64-bit words
+        source_view, target_view = source_view.halved(), target_view.halved()
+        itemsize, shape = 4, (*shape, 2)
     dims, (read, write) = merge_dimensions(shape, [source_view.strides, target_view.strides])
     read_view, write_view = View(read, source_view.offset), View(write, target_view.offset)
     args = (source, target)
