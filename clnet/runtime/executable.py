@@ -78,7 +78,8 @@ class Executable:
         """Give all memory back now; the executable cannot run any more."""
         self.queue.finish()
         self._steps.clear()
-        self._regions.clear()
+        while self._regions:  # NVIDIA's driver crashes unless the last sub-buffer goes first
+            self._regions.popitem()
         for buffer in self._buffers:
             buffer.release()
         self._buffers.clear()
