@@ -85,9 +85,10 @@ __kernel void softmax_cross_entropy_gradient(
     __global storage* out_row = out + first_class(p);
     accum sum;
     const accum largest = LOAD(row, largest_class(row, &sum) * SPATIAL);
-    const accum scale = counts ? (accum)LOAD(grad, 0) / max((accum)LOAD(totals, 2), (accum)1) : 0;
+    const accum scale = (accum)LOAD(grad, 0) / max((accum)LOAD(totals, 2), (accum)1);
     for (int c = 0; c < CLASSES; ++c) {
         const accum softmax = exp((accum)LOAD(row, c * SPATIAL) - largest) / sum;
-        STORE((real)(scale * (softmax - (c == label))), out_row, c * SPATIAL);
+        const accum slope = counts ? scale * (softmax - (c == label)) : (accum)0;
+        STORE((real)slope, out_row, c * SPATIAL);
     }
 }

@@ -16,9 +16,12 @@ from clnet.errors import (
 )
 
 if TYPE_CHECKING:
+    from clnet import models
+    from clnet.models import Sequential, layers
     from clnet.runtime.devices import devices
     from clnet.session.load import load
     from clnet.session.session import Session
+    from clnet.training import Trainer, optimizers
 
 __version__ = "0.1.0"
 
@@ -28,26 +31,42 @@ __all__ = [
     "DeviceError",
     "InputError",
     "ModelError",
+    "Sequential",
     "Session",
     "ShapeError",
+    "Trainer",
     "UnsupportedError",
     "devices",
+    "layers",
     "load",
+    "models",
+    "optimizers",
 ]
 
 #: What needs OpenCL is imported when it is first asked for, so that `clnet --help` is instant and
 #: `clnet doctor` runs where OpenCL itself is what is missing.
 _LAZY = {
+    "Sequential": "clnet.models.sequential",
     "Session": "clnet.session.session",
+    "Trainer": "clnet.training.trainer",
     "devices": "clnet.runtime.devices",
     "load": "clnet.session.load",
+}
+_LAZY_MODULES = {
+    "layers": "clnet.models.layers",
+    "models": "clnet.models",
+    "optimizers": "clnet.training.optimizers",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
+    if name in _LAZY_MODULES:
+        value = importlib.import_module(_LAZY_MODULES[name])
+    elif name in _LAZY:
+        value = getattr(importlib.import_module(_LAZY[name]), name)
+    else:
         raise AttributeError(f"module 'clnet' has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(_LAZY[name]), name)
+    globals()[name] = value
     return value
 
 

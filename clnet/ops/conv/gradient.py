@@ -79,13 +79,14 @@ class ConvWeightGradient(Op):
         padded = padded.reshape(len(x), self.groups, -1, *padded.shape[2:])
         grads = dy.reshape(len(dy), self.groups, spec.shape[0] // self.groups, -1)
         dw = np.zeros((self.groups, spec.shape[0] // self.groups, *spec.shape[1:]))
+        whole = (slice(None),) * 3
         for tap in product(*map(range, self.kernel)):
             window = tuple(
                 slice(k * d, k * d + (o - 1) * s + 1, s)
                 for k, d, o, s in zip(tap, self.dilations, out, self.strides, strict=True)
             )
-            seen = padded[(..., *window)].reshape(*padded.shape[:3], -1)
-            dw[(..., *tap)] = np.einsum("ngmp,ngcp->gmc", grads, seen)
+            seen = padded[whole + window].reshape(*padded.shape[:3], -1)
+            dw[whole + tap] = np.einsum("ngmp,ngcp->gmc", grads, seen)
         return (dw.reshape(spec.shape).astype(x.dtype),)
 
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:

@@ -46,18 +46,19 @@ class MaxPoolGradient(Op):
         x, _, dy = inputs
         assert x is not None and dy is not None
         dx = np.zeros(x.shape)
-        maps = np.indices(x.shape[:2])
+        whole, maps = (slice(None),) * 2, tuple(np.indices(x.shape[:2]))
         for position, taps in windows(self._axes(TensorSpec.of(x))):
             inside = [
                 [t for t in axis if 0 <= t < n] for axis, n in zip(taps, x.shape[2:], strict=True)
             ]
             if not all(inside):
                 continue
-            values = x[(..., *np.ix_(*inside))]
+            grid = np.ix_(*inside)
+            values = x[whole + grid]
             first = values.reshape(*x.shape[:2], -1).argmax(-1)
             where = np.unravel_index(first, values.shape[2:])
             spot = tuple(np.asarray(t)[w] for t, w in zip(inside, where, strict=True))
-            dx[(*maps, *spot)] += dy[(..., *position)]
+            dx[maps + spot] += dy[whole + position]
         return (dx.astype(x.dtype),)
 
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
@@ -97,5 +98,5 @@ class MaxPoolGradient(Op):
             ((1, 2, 4, 5, 6), (2, 2, 3), (2, 1, 2), (0,) * 6, (1, 1, 1)),
         ):
             x = np.round(rng.uniform(-2, 2, shape)).astype(np.float32)  # many equal maxima
-            (y,) = MaxPool(*attributes).reference(x)  # type: ignore[arg-type]
-            yield Case(cls(*attributes), (Arg(values=x), Arg(values=y), Arg(y.shape)))  # type: ignore[arg-type]
+            (y,) = MaxPool(*attributes).reference(x)
+            yield Case(cls(*attributes), (Arg(values=x), Arg(values=y), Arg(y.shape)))

@@ -1,0 +1,1 @@
+"""Graphs out, model files in: the other way round from importers."""

@@ -1,0 +1,17 @@
+"""What ``Trainer.fit`` returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class History:
+    """One entry per epoch. ``loss`` and ``accuracy`` are means over the samples as they were
+    trained on; the validation's stay empty without validation data."""
+
+    seconds: list[float] = field(default_factory=list)
+    loss: list[float] = field(default_factory=list)
+    accuracy: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    validation_accuracy: list[float] = field(default_factory=list)
