@@ -7,7 +7,7 @@
 // LAST(c)     the last axis' entry for its coordinate c
 // EXTENT      the last axis' extent in the output
 // RUN         elements of it per work-item, a divisor of EXTENT
-// VALUE       the bits of an element outside
+// VALUE       the bits of an element outside, in parentheses
 // SIZE        number of output elements
 #include "carry.h"
 
@@ -18,7 +18,7 @@
 #define LAST(c) (c)
 #define EXTENT 64
 #define RUN 1
-#define VALUE 0
+#define VALUE (0)
 #define SIZE 4096
 #endif
 

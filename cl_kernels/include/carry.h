@@ -1,4 +1,4 @@
-// For kernels that only move elements: ELEMENT is the unsigned integer type of an element's size.
+// For kernels that only move elements: ELEMENT is an unsigned type of an element's size.
 #ifndef ELEMENT
 #define ELEMENT uint
 #endif

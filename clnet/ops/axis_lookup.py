@@ -46,7 +46,7 @@ def look_up(
     width = y.shape[-1]
     enough = y.size // width >= 2 * device.compute_units
     run = width if device.is_cpu and enough else 1
-    bits = np.asarray(value).astype(x.dtype).view(f"u{x.itemsize}")
+    bits = np.array([value]).astype(x.dtype).view(f"u{min(x.itemsize, 4)}")
     defines = (
         ("ELEMENT", CARRIERS[x.itemsize]),
         ("OUTER", " ".join(outer)),
@@ -55,7 +55,7 @@ def look_up(
         ("LAST(c)", last),
         ("EXTENT", width),
         ("RUN", run),
-        ("VALUE", f"{int(bits):#x}UL"),
+        ("VALUE", f"({', '.join(f'{int(b):#x}u' for b in bits)})"),
         ("SIZE", y.size),
     )
     args = (In(), PackedRef(), Out())

@@ -16,8 +16,8 @@ from clnet.calls import Define, KernelCall, Ref
 from clnet.device_info import DeviceInfo
 from clnet.ops.lowering import ceil_div, grid, index_text, merge_dimensions, round_up, strides_of
 
-#: Unsigned OpenCL C type that carries an element of so many bytes.
-CARRIERS = {1: "uchar", 2: "ushort", 4: "uint", 8: "ulong"}
+#: OpenCL C type that carries an element of so many bytes; not every GPU loads 64-bit words.
+CARRIERS = {1: "uchar", 2: "ushort", 4: "uint", 8: "uint2"}
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def copy_call(
     device: DeviceInfo,
 ) -> KernelCall:
     """The call that copies ``shape`` elements of ``itemsize`` bytes from one view to another."""
-    if itemsize == 8:  # as pairs: not every GPU loads 64-bit words
+    if itemsize == 8:  # the kernels make vectors of elements, so these become pairs
         source_view, target_view = source_view.halved(), target_view.halved()
         itemsize, shape = 4, (*shape, 2)
     dims, (read, write) = merge_dimensions(shape, [source_view.strides, target_view.strides])
