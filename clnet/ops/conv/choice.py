@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clnet.calls import Candidate
+from clnet.ops.conv.blas import blas
 from clnet.ops.conv.channels import channels
 from clnet.ops.conv.direct import direct
 from clnet.ops.conv.pointwise import pointwise
@@ -13,7 +14,8 @@ from clnet.ops.conv.rows import rows
 def candidates(problem: ConvProblem) -> list[Candidate]:
     """All that can compute the problem on its device, the untuned default first."""
     offered = _on_cpu(problem) if problem.device.is_cpu else []
-    return [*(c for c in offered if c is not None), direct(problem)]
+    offered += [direct(problem), blas(problem)]
+    return [c for c in offered if c is not None]
 
 
 def _on_cpu(problem: ConvProblem) -> list[Candidate | None]:
