@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from clnet.calls import BlasCall, Call, HostCall, KernelCall
+from clnet.errors import DeviceError
 from clnet.runtime import blas
 from clnet.runtime.devices import Device
 from clnet.runtime.memory import Buffer, Transfers
@@ -63,9 +64,12 @@ class Executable:
         return len(self._steps)
 
     def run(self) -> None:
-        """Enqueue every call in order."""
-        for function, arguments in self._steps:
-            function(*arguments)
+        """Enqueue every call in order. Raises DeviceError where the driver refuses."""
+        try:
+            for function, arguments in self._steps:
+                function(*arguments)
+        except cl.Error as error:
+            raise DeviceError(f"{self.device}: a launch failed: {error}") from None
 
     def map(self, region: Region, *, write: bool) -> AbstractContextManager[np.ndarray]:
         """A view of a region; see :meth:`clnet.runtime.memory.Buffer.map`."""

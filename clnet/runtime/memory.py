@@ -85,9 +85,12 @@ class Buffer:
             yield from self._copy(queue, transfers, shape, dtype, write, offset)
         else:
             flags = cl.map_flags.WRITE_INVALIDATE_REGION if write else cl.map_flags.READ
-            view, _ = cl.enqueue_map_buffer(
-                queue, self.cl_buffer, flags, offset, shape, dtype, is_blocking=True
-            )
+            try:
+                view, _ = cl.enqueue_map_buffer(
+                    queue, self.cl_buffer, flags, offset, shape, dtype, is_blocking=True
+                )
+            except cl.Error as error:
+                raise DeviceError(f"cannot map {nbytes} bytes of the device: {error}") from None
             mapping = view.base
             if not write:
                 view.flags.writeable = False
