@@ -84,7 +84,7 @@ __kernel void gemm_tile(__global const storage* a, __global const storage* b C_P
     accumV sums[TILE_M][VECTORS];
 #pragma unroll
     for (int i = 0; i < TILE_M; ++i) {
-        rows[i] = min(m0 + i, M - 1) * A_M;
+        rows[i] = (M % TILE_M == 0 ? m0 + i : min(m0 + i, M - 1)) * A_M;
 #pragma unroll
         for (int j = 0; j < VECTORS; ++j) sums[i][j] = (accumV)0;
     }

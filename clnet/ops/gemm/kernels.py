@@ -27,6 +27,8 @@ from clnet.tensor_spec import TensorSpec
 
 #: More vectors than this are a matrix.
 FEW = 4
+#: Fewer rows of a than this are multiplied faster than a b that changes is packed.
+MANY = 128
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,11 @@ def tiles(p: Product, device: DeviceInfo) -> list[Tile]:
     if not device.is_cpu:
         return [Tile(min(p.m, rows), vectors, 4) for rows, vectors in ((4, 1), (8, 1), (4, 2))]
     width = device.vector_width
-    most = 14 if width >= 16 else 6  # accumulators that fit the registers of such devices
     vectors = 2 if p.n > width else 1
-    found = [Tile(_even_rows(p.m, limit), vectors, width) for limit in (most, most // 2)]
+    # Accumulators must fit the registers. More than 8 rows of a, a power of two apart, do not fit
+    # the ways of a first-level cache either, so 12 only pay where they are not.
+    limits = (8, 12, 4) if width >= 16 else (6, 4)
+    found = [Tile(_even_rows(p.m, limit), vectors, width) for limit in limits]
     return list(dict.fromkeys(found))
 
 
@@ -60,19 +64,20 @@ def _even_rows(m: int, most: int) -> int:
 
 
 def tiled(p: Product, device: DeviceInfo) -> list[Candidate]:
-    """gemm_tile with each tile; b is read as it is where it fits, and packed otherwise."""
-    found = []
+    """gemm_tile with each tile; b is packed, or read as it is where it fits."""
+    packed, direct = [], []
     for tile in tiles(p, device):
         name = f"tile_{tile.rows}x{tile.vectors}"
+        panel = tile.columns if device.is_cpu else round_up(p.n, tile.columns)
+        packed.append(_tile_candidate(f"{name}_packed", p, device, tile, panel))
         if not p.trans_b and p.n % tile.columns == 0:
-            found.append(_tile_candidate(f"{name}", p, device, tile, None))
-        elif not p.trans_b and not p.b_constant and p.m <= FEW:  # packing would cost more
+            direct.append(_tile_candidate(name, p, device, tile, None))
+        elif not p.trans_b and not p.b_constant and p.m <= FEW:
             narrow = Tile(tile.rows, 1, dividing_width(p.n, device))
-            found.append(_tile_candidate(f"{name}_narrow", p, device, narrow, None))
-        if device.is_cpu or not found:
-            panel = tile.columns if device.is_cpu else round_up(p.n, tile.columns)
-            found.append(_tile_candidate(f"{name}_packed", p, device, tile, panel))
-    return found
+            direct.append(_tile_candidate(f"{name}_narrow", p, device, narrow, None))
+    if device.is_cpu and (p.b_constant or p.m >= MANY):
+        return [*packed, *direct]
+    return direct or packed
 
 
 def _tile_candidate(
