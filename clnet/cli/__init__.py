@@ -11,11 +11,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from clnet.cli import bench, devices, doctor, info, run
+from clnet.cli import bench, demo, devices, doctor, info, run
 from clnet.cli.output import printable
 from clnet.errors import ClnetError
 
-COMMANDS = (devices, doctor, info, run, bench)
+COMMANDS = (devices, doctor, info, run, bench, demo)
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130  # as shells report SIGINT

@@ -32,7 +32,7 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[Any]], right: st
     order, and anything else for the others."""
     cells = [[printable(str(cell)) for cell in row] for row in rows]
     aligned = ["right" if mark == "r" else "left" for mark in right.ljust(len(headers))]
-    if sys.stdout.isatty() and _has_rich():
+    if sys.stdout.isatty() and has_rich():
         from rich import box
         from rich.console import Console
         from rich.table import Table
@@ -101,7 +101,8 @@ def dimensions(shape: Sequence[int]) -> str:
     return "x".join(map(str, shape)) or "scalar"
 
 
-def _has_rich() -> bool:
+def has_rich() -> bool:
+    """Whether the optional package rich is there."""
     try:
         import rich  # noqa: F401
     except ImportError:
