@@ -10,13 +10,18 @@ import sys
 import textwrap
 import warnings
 from collections import defaultdict
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import Pipe, get_context
+from multiprocessing.connection import Connection
+from threading import Lock
 
 from onnx_backend.cases import BackendCase, load_cases
 from onnx_backend.exclusions import reason_to_exclude
 
+#: Seconds for one case; a process that takes longer is ended.
+PATIENCE = 120
+_FORK = Lock()  # or a process would inherit, and keep open, the pipe of another lane
 _CASES: dict[str, BackendCase] = {}  # for the workers, which are forked off
 
 
@@ -30,6 +35,39 @@ def outcome(name: str) -> str | None:
     return None
 
 
+def outcomes(names: list[str]) -> Iterator[tuple[str, str | None]]:
+    """Each case with its outcome. As many processes as cores share the cases; where one dies, the
+    case it was at has failed, and another process takes over."""
+    lanes = os.cpu_count() or 1
+    with ThreadPoolExecutor(lanes) as pool:
+        for lane in pool.map(_lane, [names[i::lanes] for i in range(lanes)]):
+            yield from lane
+
+
+def _lane(names: list[str]) -> list[tuple[str, str | None]]:
+    found: list[tuple[str, str | None]] = []
+    while len(found) < len(names):
+        with _FORK:
+            here, there = Pipe(duplex=False)
+            process = get_context("fork").Process(target=_work, args=(names[len(found) :], there))
+            process.start()
+            there.close()
+        try:
+            while len(found) < len(names):
+                if not here.poll(PATIENCE):
+                    process.kill()
+                found.append((names[len(found)], here.recv()))
+        except EOFError:
+            process.join()
+            found.append((names[len(found)], f"the process ended with {process.exitcode}"))
+    return found
+
+
+def _work(names: list[str], results: Connection) -> None:
+    for name in names:
+        results.send(outcome(name))
+
+
 def main(part: str = "") -> int:
     """Run all cases whose names contain ``part``. Returns how many failed, at most 1."""
     warnings.simplefilter("ignore")  # ONNX's scripts provoke NumPy's
@@ -37,7 +75,7 @@ def main(part: str = "") -> int:
         cases = [case for case in load_cases() if part in case.name]
     excluded: dict[str, list[str]] = defaultdict(list)
     for case in cases:
-        reason = reason_to_exclude(case.model())
+        reason = reason_to_exclude(case.name, case.model())
         if reason is None:
             _CASES[case.name] = case
         else:
@@ -46,16 +84,10 @@ def main(part: str = "") -> int:
         print(f"EXCLUDED {len(names)}: {reason}")
         print(textwrap.fill(" ".join(names), 100, initial_indent="  ", subsequent_indent="  "))
     failed = 0
-    with ProcessPoolExecutor(os.cpu_count(), get_context("fork")) as pool:
-        outcomes = pool.map(outcome, _CASES, chunksize=8)
-        try:
-            for name, error in zip(_CASES, outcomes, strict=True):
-                if error is not None:
-                    failed += 1
-                    print(f"FAILED {name}: {error}", flush=True)
-        except BrokenProcessPool:
-            print("FAILED: a worker process crashed")
-            return 1
+    for name, error in outcomes(list(_CASES)):
+        if error is not None:
+            failed += 1
+            print(f"FAILED {name}: {error}", flush=True)
     left_out = sum(map(len, excluded.values()))
     print(f"{len(_CASES) - failed} passed, {failed} failed, {left_out} excluded")
     return min(failed, 1)
