@@ -6,10 +6,15 @@
 // channel. A work-item computes TILE_B * VW channels of `tiles_per_item` tiles of TILE_Y x TILE_X
 // pixels. Tiles at the lower and right edge move back to end with the plane and store only what is
 // not yet stored, so oh >= TILE_Y and ow >= TILE_X must hold.
-// Global: chunks of tiles, tiles of channels, n * groups * od.
+// Global: chunks of tiles, tiles of channels, n * groups * UP_D * UP_H * UP_W * od.
+//
+// Transposed convolution is the same with weights of their own for every phase of an output's
+// position modulo the strides UP: pixel p of phase f then lands at p * UP + f - crop of
+// y[n, groups, mg, full_d, full_h, full_w], or nowhere. Weights [groups, UP_D * UP_H * UP_W, ...].
 //
 // KERNEL_*, STRIDE_*, DILATION_*  the window in depth, height and width
 // BIAS    1 where there is a bias
+// UP_*    1, or the strides of a transposed convolution
 // TILE_B  vectors of output channels of a tile
 // TILE_Y, TILE_X  rows and columns of a tile
 #include "common.h"
@@ -25,6 +30,9 @@
 #define DILATION_H 1
 #define DILATION_W 1
 #define BIAS 1
+#define UP_D 1
+#define UP_H 1
+#define UP_W 1
 #endif
 #ifndef TILE_B
 #define TILE_B 2
@@ -37,6 +45,7 @@
 #endif
 
 #define TAPS (KERNEL_D * KERNEL_H * KERNEL_W)
+#define PHASES (UP_D * UP_H * UP_W)
 
 __kernel void conv_channels(
     __global const storage* x, __global const storage* w,
@@ -45,13 +54,18 @@ __kernel void conv_channels(
 #endif
     __global storage* y, const int groups, const int cg, const int mg, const int id, const int ih,
     const int iw, const int od, const int oh, const int ow, const int tiles_per_item
+#if PHASES > 1
+    , const int full_d, const int full_h, const int full_w, const int crop_d, const int crop_h,
+    const int crop_w
+#endif
     EPILOGUE_ARGS) {
     const int blocks = (mg + VW - 1) / VW;
     const int tiles_x = (ow + TILE_X - 1) / TILE_X;
     const int tiles = tiles_x * ((oh + TILE_Y - 1) / TILE_Y);
     const int block = get_global_id(1) * TILE_B;
-    const int image = get_global_id(2) / od;
-    const int oz = (int)get_global_id(2) - image * od;
+    const int image = get_global_id(2) / (od * PHASES);
+    const int rest = (int)get_global_id(2) - image * od * PHASES;
+    const int phase = rest / od, oz = rest - phase * od;
     const int group = image % groups;
     const int tile_from = get_global_id(0) * tiles_per_item;
     const int tile_to = min(tile_from + tiles_per_item, tiles);
@@ -59,7 +73,7 @@ __kernel void conv_channels(
     __global const storage* packed[TILE_B];  // beyond the last block, the last again
 #pragma unroll
     for (int i = 0; i < TILE_B; ++i)
-        packed[i] = w + (group * blocks + min(block + i, blocks - 1)) * cg * TAPS * VW;
+        packed[i] = w + ((group * PHASES + phase) * blocks + min(block + i, blocks - 1)) * cg * TAPS * VW;
 
     for (int tile = tile_from; tile < tile_to; ++tile) {
         const int row = tile / tiles_x;
@@ -107,6 +121,12 @@ __kernel void conv_channels(
 #pragma unroll
                 for (int k = 0; k < TILE_X; ++k) CAT(vstore, VW)(sum[i][j][k], k, lanes);
                 if (j < skip_y) continue;
+#if PHASES > 1
+                const int z = oz * UP_D + phase / (UP_H * UP_W) - crop_d;
+                const int line = (oy + j) * UP_H + phase / UP_W % UP_H - crop_h;
+                const int shift = phase % UP_W - crop_w;
+                if (z < 0 || z >= full_d || line < 0 || line >= full_h) continue;
+#endif
                 const int m = (block + i) * VW;
                 for (int l = 0; l < VW && m + l < mg; ++l) {
                     const int channel = group * mg + m + l;
@@ -115,9 +135,19 @@ __kernel void conv_channels(
 #else
                     const real bias = 0;
 #endif
+#if PHASES > 1
+                    const int start = (((image * mg + m + l) * full_d + z) * full_h + line) * full_w;
+#else
                     const int start = (((image * mg + m + l) * od + oz) * oh + oy + j) * ow + ox;
+#endif
                     for (int k = skip_x; k < TILE_X; ++k) {
+#if PHASES > 1
+                        const int column = (ox + k) * UP_W + shift;
+                        if (column < 0 || column >= full_w) continue;
+                        const int index = start + column;
+#else
                         const int index = start + k;
+#endif
                         real value = lanes[k * VW + l] + bias;
                         EPILOGUE(real, LOAD, value, index, channel)
                         STORE(value, y, index);

@@ -17,7 +17,7 @@ __kernel void conv_pad(
     const int plane = row / (od * oh);
     const int iz = row / oh % od - pad_d, iy = row % oh - pad_h;
     const bool inside = iz >= 0 && iz < id && iy >= 0 && iy < ih;
-    const int from = inside ? min(pad_w, ow) : ow, to = inside ? min(pad_w + iw, ow) : ow;
+    const int from = inside ? clamp(pad_w, 0, ow) : ow, to = inside ? clamp(pad_w + iw, from, ow) : ow;
     __global const ELEMENT* source = x + ((plane * id + iz) * ih + iy) * iw - pad_w;
     __global ELEMENT* target = y + row * ow;
     for (int i = 0; i < from; ++i) target[i] = (ELEMENT)0;

@@ -13,7 +13,9 @@ from clnet.calls import Candidate, In, KernelCall, Out, SearchSpace, Workload
 from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
 from clnet.ops.base import Arg, Case, Op, register
+from clnet.ops.conv.channels import channels
 from clnet.ops.conv.geometry import check_attributes
+from clnet.ops.conv.phases import by_phase, transposed
 from clnet.ops.conv.problem import ConvProblem, kernel_defines
 from clnet.ops.conv.tiles import options
 from clnet.ops.expression import Expression
@@ -94,16 +96,23 @@ class ConvTranspose(Op):
         return (self.epilogue.evaluate(y, *extras) if self.epilogue.steps else y,)
 
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
-        return [_gather(ConvProblem.transposed(workload, device))]
+        problem = transposed(workload, device)
+        phases = by_phase(problem) if device.is_cpu else None
+        if phases is None:
+            return [_gather(problem)]
+        few = 4 * problem.geometry.mg < problem.cpu_width  # vectors would be mostly empty
+        return sorted(
+            [channels(phases), _gather(problem)], key=lambda c: (c.name == "channels") == few
+        )
 
     @classmethod
     def cases(cls) -> Iterable[Case]:
         def case(x: tuple[int, ...], w: tuple[int, ...], *attributes: Any, **rest: Any) -> Case:
             op = cls(*attributes, **rest)
-            channels = w[1] * op.groups
+            bias = w[1] * op.groups
             (y,) = op.infer(TensorSpec(x), TensorSpec(w))
             extras = [Arg(y.shape)] * (op.epilogue.arity - 1)
-            return Case(op, (Arg(x), Arg(w, constant=True), Arg((channels,)), *extras))
+            return Case(op, (Arg(x), Arg(w, constant=x[0] == 1), Arg((bias,)), *extras))
 
         add = Expression.of("Add")
         yield case((1, 20, 6, 10), (20, 18, 2, 2), (2, 2), (0,) * 4, (1, 1), epilogue=add)
@@ -111,6 +120,7 @@ class ConvTranspose(Op):
         yield case((1, 6, 5, 9), (6, 4, 4, 4), (2, 2), (1, 1, 1, 1), (1, 1), 2)
         yield case((1, 4, 6, 4), (4, 3, 3, 2), (1, 3), (0, 1, 2, 0), (2, 3), 1, (0, 2))
         yield case((2, 4, 9), (4, 2, 3), (4,), (1, 0), (1,), 2)
+        yield case((2, 5, 8, 7), (5, 18, 3, 3), (1, 1), (1, 1, 1, 1), (1, 1))
         yield case((1, 2, 3, 4, 3), (2, 3, 2, 3, 2), (2, 1, 2), (0, 1, 0, 1, 1, 0), (1, 1, 1))
 
 

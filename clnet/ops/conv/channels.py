@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from clnet.calls import Candidate, KernelCall, Out, SearchSpace
 from clnet.ops.conv.packing import blocked_weights
 from clnet.ops.conv.padding import padded_input
-from clnet.ops.conv.problem import ConvProblem, kernel_defines
+from clnet.ops.conv.problem import ConvProblem, kernel_defines, triple_defines
 from clnet.ops.conv.tiles import channel_tile, options
 from clnet.ops.lowering import ceil_div
 
@@ -17,25 +19,29 @@ def channels(problem: ConvProblem) -> Candidate:
     g, width = problem.geometry, problem.cpu_width
     x, size, pad_calls, pad_work = padded_input(problem, 0)
     weights = blocked_weights(problem, width, len(pad_work))
-    out = g.out
-    if g.is_pointwise:  # then a plane is one long row
+    out, phases = g.out, problem.phases
+    up = phases.strides if phases else (1, 1, 1)
+    if g.is_pointwise and up == (1, 1, 1):  # then a plane is one long row
         size = out = (1, 1, g.pixels)
     blocks = ceil_div(g.mg, width)
     tile_b, tile_y, tile_x = channel_tile(blocks, out[1], out[2], problem.registers)
     tiles = ceil_div(out[1], tile_y) * ceil_div(out[2], tile_x)
-    planes = ceil_div(blocks, tile_b) * g.n * g.groups * out[0]
+    images = g.n * g.groups * math.prod(up) * out[0]
+    planes = ceil_div(blocks, tile_b) * images
     tile_work = tile_b * tile_y * tile_x * width * g.depth
     parts = min(tiles, ceil_div(problem.work_items(tiles * planes * tile_work), planes))
     tiles_per_item = ceil_div(tiles, parts)
-    sizes = (g.groups, g.cg, g.mg, *size, *out, tiles_per_item)
+    sizes = [g.groups, g.cg, g.mg, *size, *out, tiles_per_item]
+    if phases and up != (1, 1, 1):
+        sizes += (*phases.out, *phases.crop)
     tile = (("TILE_B", tile_b), ("TILE_Y", tile_y), ("TILE_X", tile_x))
     call = KernelCall(
         "conv_channels",
         "conv_channels",
         (x, weights.ref, *problem.bias, Out(), *map(np.int32, sizes), *problem.extras),
-        (ceil_div(tiles, tiles_per_item), ceil_div(blocks, tile_b), g.n * g.groups * out[0]),
+        (ceil_div(tiles, tiles_per_item), ceil_div(blocks, tile_b), images),
         (1, 1, 1),
-        (*problem.cpu_defines(), *kernel_defines(g), *tile),
+        (*problem.cpu_defines(), *kernel_defines(g), *triple_defines("UP_", up), *tile),
     )
     space = SearchSpace(
         {

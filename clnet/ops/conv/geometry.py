@@ -106,6 +106,20 @@ class Geometry:
         return any(self.pads) or any(p > s for p, s in zip(self.padded, self.size, strict=True))
 
 
+@dataclass(frozen=True)
+class Phases:
+    """How a transposed convolution is put together from one convolution per phase of the output.
+
+    Pixel p of phase f lands at p * strides + f - crop of an output of extent ``out``; ``kernel``
+    is the whole kernel, of which every phase has a part.
+    """
+
+    strides: Triple
+    crop: Triple
+    out: Triple
+    kernel: Triple
+
+
 def triple(values: Sequence[int], fill: int = 1) -> Triple:
     """Depth, height and width of up to three dimensions, ``fill`` for the missing first ones."""
     d, h, w = (fill,) * (3 - len(values)) + tuple(values)

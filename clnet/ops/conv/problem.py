@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from clnet.calls import Define, In, Ref, Workload
 from clnet.device_info import DeviceInfo
-from clnet.ops.conv.geometry import Geometry
+from clnet.ops.conv.geometry import Geometry, Phases, Triple
 from clnet.ops.epilogue import epilogue_defines
 from clnet.ops.lowering import float_defines
 
@@ -18,17 +18,16 @@ class ConvProblem:
     workload: Workload
     device: DeviceInfo
     geometry: Geometry
+    phases: Phases | None = None  #: of a transposed convolution; then ``geometry`` is a phase's
 
     @classmethod
     def of(cls, workload: Workload, device: DeviceInfo) -> ConvProblem:
         """Read the numbers out of a workload."""
-        return cls(workload, device, _geometry(workload))
-
-    @classmethod
-    def transposed(cls, workload: Workload, device: DeviceInfo) -> ConvProblem:
-        """The same for ConvTranspose, whose weights are [groups * cg, mg, *kernel]."""
-        c, mg = workload.input(1).shape[:2]
-        geometry = replace(_geometry(workload), cg=c // workload.op.groups, mg=mg)
+        op = workload.op
+        geometry = Geometry.of(
+            workload.input(0), workload.input(1), workload.output,
+            op.strides, op.pads, op.dilations, op.groups,
+        )  # fmt: skip
         return cls(workload, device, geometry)
 
     @property
@@ -91,23 +90,15 @@ class ConvProblem:
         )
 
 
-def _geometry(workload: Workload) -> Geometry:
-    op = workload.op
-    return Geometry.of(
-        workload.input(0), workload.input(1), workload.output,
-        op.strides, op.pads, op.dilations, op.groups,
-    )  # fmt: skip
+def triple_defines(stem: str, values: Triple) -> tuple[Define, ...]:
+    """The macros ``stem`` + D, H and W."""
+    return tuple((stem + name, value) for name, value in zip("DHW", values, strict=True))
 
 
-def kernel_defines(geometry: Geometry) -> tuple[Define, ...]:
+def kernel_defines(g: Geometry) -> tuple[Define, ...]:
     """Kernel size, strides and dilations as macros: few values per model, and unrolled by them."""
-    names = ("D", "H", "W")
-    return tuple(
-        (stem + name, value)
-        for stem, triple in (
-            ("KERNEL_", geometry.kernel),
-            ("STRIDE_", geometry.strides),
-            ("DILATION_", geometry.dilations),
-        )
-        for name, value in zip(names, triple, strict=True)
+    return (
+        *triple_defines("KERNEL_", g.kernel),
+        *triple_defines("STRIDE_", g.strides),
+        *triple_defines("DILATION_", g.dilations),
     )
