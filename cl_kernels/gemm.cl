@@ -88,6 +88,11 @@ __kernel void gemm_tile(__global const storage* a, __global const storage* b C_P
 #pragma unroll
         for (int j = 0; j < VECTORS; ++j) sums[i][j] = (accumV)0;
     }
+#if A_ALONG  // running pointers: GPUs pay dearly for 64-bit address arithmetic
+    __global const storage* along[TILE_M];
+#pragma unroll
+    for (int i = 0; i < TILE_M; ++i) along[i] = a + rows[i];
+#endif
     for (int start = 0; start < K; start += BLOCK) {
 #if COMPUTE == 16
         realV part[TILE_M][VECTORS];
@@ -103,13 +108,13 @@ __kernel void gemm_tile(__global const storage* a, __global const storage* b C_P
         for (int k = start; k < end; k += 4) {
             realV columns[4][VECTORS];
 #pragma unroll
-            for (int step = 0; step < 4; ++step)
+            for (int step = 0; step < 4; ++step, b += PANEL)
 #pragma unroll
-                for (int j = 0; j < VECTORS; ++j)
-                    columns[step][j] = LOADVA(b, (k + step) * PANEL + j * VW);
+                for (int j = 0; j < VECTORS; ++j) columns[step][j] = LOADVA(b, j * VW);
 #pragma unroll
             for (int i = 0; i < TILE_M; ++i) {
-                const realV four = LOADVA(a, rows[i] + k);
+                const realV four = LOADVA(along[i], 0);
+                along[i] += 4;
 #pragma unroll
                 for (int j = 0; j < VECTORS; ++j) {
                     part[i][j] = MADD((realV)four.s0, columns[0][j], part[i][j]);

@@ -13,6 +13,7 @@ from clnet.calls import Candidate, Define, In, KernelCall, Out, Workload
 from clnet.device_info import DeviceInfo
 from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.base import Arg, Case, Op, register
+from clnet.ops.elementwise_blas import blas_candidates
 from clnet.ops.expression import Expression
 from clnet.ops.functions import FUNCTIONS, Function
 from clnet.ops.lowering import (
@@ -77,7 +78,8 @@ class Elementwise(Op):
             None,
             defines,
         )
-        return [Candidate("elementwise", (call,))]
+        own = Candidate("elementwise", (call,))
+        return [own, *blas_candidates(self.expression, workload, device)]
 
     def vjp(
         self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
