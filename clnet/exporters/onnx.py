@@ -147,6 +147,8 @@ def _pool(node: Node) -> Spelling:
     attributes = {"kernel_shape": op.kernel, "ceil_mode": op.ceil_mode, **_windows(op)}
     if isinstance(op, MaxPool):
         return "MaxPool", attributes | {"storage_order": op.storage_order}, []
+    if set(op.dilations) == {1}:
+        del attributes["dilations"]  # which AveragePool has only since opset 19
     return "AveragePool", attributes | {"count_include_pad": op.count_include_pad}, []
 
 

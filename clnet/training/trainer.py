@@ -120,6 +120,12 @@ class Trainer:
 
         write_onnx(network_graph(self.net, 1, self.state_dict()), path)
 
+    @property
+    def bytes_copied(self) -> int:
+        """Bytes that were copied between host and device so far; 0 where they share memory."""
+        transfers = [p.executable.transfers for p in self._plans.values()]
+        return sum(t.bytes_copied for t in (self._states.transfers, *transfers))
+
     def close(self) -> None:
         """Release the device's memory. The trainer cannot be used any more."""
         self._finalizer()

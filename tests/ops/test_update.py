@@ -1,0 +1,58 @@
+"""Update works in the state's own memory, from run to run."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from harness import device
+
+from clnet.errors import ShapeError
+from clnet.graph import GraphBuilder
+from clnet.ops.update import ADD, SGD, Update
+from clnet.runtime.states import States
+from clnet.session.compile import compile_graph
+
+
+@pytest.mark.parametrize("shape", [(37, 11), (5,), ()])
+def test_states_are_updated_in_place(shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    weight, gradient = rng.standard_normal((2, *shape)).astype(np.float32)
+    build = GraphBuilder()
+    state = build.state(weight, "weight")
+    build.add(Update(SGD), state, build.constant(gradient), build.input("rate", ()))
+    states = States(device(), {"weight": weight})
+    compiled = compile_graph(build.graph, device(), states=states)
+    executable = compiled.executable
+    expected = weight
+    for rate in (0.5, 0.25):
+        with executable.map(compiled.inputs["rate"], write=True) as view:
+            view[...] = rate
+        executable.run()
+        expected = expected - np.float32(rate) * gradient
+    np.testing.assert_allclose(states.read("weight"), expected, rtol=1e-6)
+    assert compiled.arena.nbytes == 0
+    executable.release()
+    states.release()
+
+
+def test_executables_share_states_in_order() -> None:
+    states = States(device(), {"count": np.zeros((), np.int32)})
+    plans = []
+    for step in (1, 10):
+        build = GraphBuilder()
+        state = build.state(np.zeros((), np.int32), "count")
+        build.add(Update(ADD), state, build.constant(np.int32(step)))
+        plans.append(compile_graph(build.graph, device(), states=states).executable)
+    for plan in (*plans, plans[0]):
+        plan.run()
+    assert states.read("count") == 12
+    for plan in plans:
+        plan.release()
+    states.release()
+
+
+def test_the_new_value_has_the_shape_of_the_state() -> None:
+    build = GraphBuilder()
+    state = build.state(np.zeros(3, np.float32), "s")
+    with pytest.raises(ShapeError, match="the state is"):
+        build.add(Update(ADD), state, build.input("x", (2, 3)))
