@@ -10,6 +10,7 @@ import json
 import resource
 import sys
 import tempfile
+import time
 import traceback
 import warnings
 from functools import cache
@@ -29,7 +30,11 @@ from clnet.importers.onnx import read_onnx
 from clnet.runtime.devices import find_device
 from clnet.session.compile import plan_graph
 
+Arrays = dict[str, np.ndarray]
+
 MEMORY = 1 << 30
+#: Of processor time for reading, compiling and running.
+SECONDS = 10
 #: Models with more nodes are run only with kernels that their original needs too: compiling
 #: fifty others would take longer than all the rest.
 FEW_NODES = 30
@@ -64,28 +69,33 @@ def status(key: str) -> int:
 
 
 def judge(path: Path) -> dict[str, object]:
-    """How clnet ends with a model: ``refused`` in one line, ``right``, or something bad."""
+    """How clnet ends with a model: ``refused`` in one line, ``right``, ``planned`` (not run, for it
+    would only compile many kernels), or something bad."""
     Path("/proc/self/clear_refs").write_text("5")  # peaks count from here
-    before = status("VmRSS")
+    before, started = status("VmRSS"), time.process_time()
+    ran = None
     try:
-        verdict, text = outcome(path)
+        ran = run(path)
+        verdict, text = "planned", "read, and its launches and memory planned"
     except clnet.ClnetError as error:
         verdict = "refused" if len(str(error).splitlines()) == 1 else "several lines"
         text = str(error)
     except Exception:
         verdict, text = "traceback", traceback.format_exc()[-1500:]
-    grown = status("VmHWM") - before
-    if grown > MEMORY:
-        verdict = "too much memory"
-    return {"verdict": verdict, "text": text, "megabytes": grown >> 20}
+    seconds, grown = time.process_time() - started, status("VmHWM") - before
+    if ran is not None:
+        verdict, text = compared(path, *ran)
+    if grown > MEMORY or seconds > SECONDS:
+        verdict = "too much memory" if grown > MEMORY else "too slow"
+    return {"verdict": verdict, "text": text, "megabytes": grown >> 20, "seconds": seconds}
 
 
-def outcome(path: Path) -> tuple[str, str]:
-    """Run the model and compare. Raises what clnet raises."""
+def run(path: Path) -> tuple[Arrays, Arrays] | None:
+    """Inputs and what clnet makes of them; None where the model was only planned."""
     graph = read_onnx(path)
     if len(graph.nodes) > FEW_NODES and not problems(graph) <= familiar_problems():
         plan_graph(graph, find_device())
-        return "planned", "read, and its launches and memory planned"
+        return None
     with clnet.load(path) as session:
         rng = np.random.default_rng(0)
         feeds = {
@@ -93,7 +103,12 @@ def outcome(path: Path) -> tuple[str, str]:
             if i.dtype.startswith("float") else rng.integers(0, 2, i.shape).astype(i.dtype)
             for i in session.inputs
         }  # fmt: skip
-        got = session.run(feeds)
+        return feeds, session.run(feeds)
+
+
+def compared(path: Path, feeds: Arrays, got: Arrays) -> tuple[str, str]:
+    """Whether the outputs are right, and who says so."""
+    graph = read_onnx(path)
     wrong = difference(got, evaluate(graph, feeds))
     if wrong:
         return "wrong", f"against the references of clnet's ops: {wrong}"
@@ -111,9 +126,7 @@ def familiar_problems() -> set[tuple[object, ...]]:
     return set().union(*(problems(read_onnx(DATA / n)) for n in REAL if (DATA / n).is_file()))
 
 
-def against_onnx(
-    path: Path, graph: Graph, feeds: dict[str, np.ndarray], got: dict[str, np.ndarray]
-) -> tuple[str, str]:
+def against_onnx(path: Path, graph: Graph, feeds: Arrays, got: Arrays) -> tuple[str, str]:
     """Compare with ONNX's own reference, where that takes the model too and is quick. It computes
     old forms of Softmax as if they were new."""
     if len(graph.nodes) > FEW_NODES:
@@ -131,7 +144,7 @@ def against_onnx(
     return ("differs", f"from ONNX's reference: {wrong}") if wrong else ("right", "as ONNX says")
 
 
-def difference(got: dict[str, np.ndarray], want: dict[str, np.ndarray]) -> str | None:
+def difference(got: Arrays, want: Arrays) -> str | None:
     """What differs between outputs, or None. Flipped bits make weights of any magnitude, so where
     a sum has overflowed only what is finite on both sides counts."""
     for name, expected in want.items():
