@@ -10,7 +10,7 @@ demo: setup  ## train a small CNN on this machine's OpenCL device, export it, ru
 test: setup  ## lint, types, tests
 	$(PYTHON_VENV) -m ruff check .
 	$(PYTHON_VENV) -m mypy
-	$(PYTHON_VENV) -m pytest
+	$(PYTHON_VENV) -m pytest -n auto
 
 setup:
 	@scripts/setup
