@@ -148,9 +148,9 @@ __kernel void conv_channels(
 #else
                         const int index = start + k;
 #endif
-                        real value = lanes[k * VW + l] + bias;
-                        EPILOGUE(real, LOAD, value, index, channel)
-                        STORE(value, y, index);
+                        accum value = lanes[k * VW + l] + bias;
+                        EPILOGUE(accum, LOAD_ACCUM, value, index, channel)
+                        STORE_ACCUM(value, y, index);
                     }
                 }
             }

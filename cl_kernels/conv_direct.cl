@@ -107,13 +107,13 @@ __kernel void conv_direct(
         for (int j = 0; j < TILE_X; ++j) {
             if (ox + j >= ow) break;
 #if BIAS
-            real value = sum[i][j] + LOAD(b, channel);
+            accum value = sum[i][j] + LOAD_ACCUM(b, channel);
 #else
-            real value = sum[i][j];
+            accum value = sum[i][j];
 #endif
             const int index = start + ox + j;
-            EPILOGUE(real, LOAD, value, index, channel)
-            STORE(value, y, index);
+            EPILOGUE(accum, LOAD_ACCUM, value, index, channel)
+            STORE_ACCUM(value, y, index);
         }
     }
 }

@@ -15,10 +15,10 @@ __kernel void conv_finish(
     const int index = get_global_id(0);
     if (index >= size) return;
     const int channel = index / pixels % channels;
-    real value = LOAD(y, index);
+    accum value = LOAD_ACCUM(y, index);
 #if BIAS
-    value += LOAD(b, channel);
+    value += LOAD_ACCUM(b, channel);
 #endif
-    EPILOGUE(real, LOAD, value, index, channel)
-    STORE(value, y, index);
+    EPILOGUE(accum, LOAD_ACCUM, value, index, channel)
+    STORE_ACCUM(value, y, index);
 }

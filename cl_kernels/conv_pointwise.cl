@@ -75,17 +75,17 @@ __kernel void conv_pointwise(
                     for (int v = 0; v < TILE_V; ++v) {
                         const int index = start + v * VW;
 #if BIAS
-                        realV value = sum[i][v] + (realV)LOAD(b, channel);
+                        accumV value = TO_ACCUMV(sum[i][v]) + (accumV)LOAD_ACCUM(b, channel);
 #else
-                        realV value = sum[i][v];
+                        accumV value = TO_ACCUMV(sum[i][v]);
 #endif
-                        EPILOGUE(realV, LOADV, value, index, channel)
+                        EPILOGUE(accumV, LOADV_ACCUM, value, index, channel)
                         if (skip <= v * VW) {
-                            STOREV(value, y, index);
+                            STOREV_ACCUM(value, y, index);
                         } else {
-                            real lanes[VW];
+                            accum lanes[VW];
                             CAT(vstore, VW)(value, 0, lanes);
-                            for (int k = skip - v * VW; k < VW; ++k) STORE(lanes[k], y, index + k);
+                            for (int k = skip - v * VW; k < VW; ++k) STORE_ACCUM(lanes[k], y, index + k);
                         }
                     }
                 }

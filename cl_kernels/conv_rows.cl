@@ -129,16 +129,16 @@ __kernel void conv_rows(
                         const real bias = 0;
 #endif
                         if (ox + VW <= ow) {
-                            realV value = sum[j] + (realV)bias;
-                            EPILOGUE(realV, LOADV, value, line * ow + ox, m)
-                            STOREV(value, y, line * ow + ox);
+                            accumV value = TO_ACCUMV(sum[j]) + (accumV)bias;
+                            EPILOGUE(accumV, LOADV_ACCUM, value, line * ow + ox, m)
+                            STOREV_ACCUM(value, y, line * ow + ox);
                         } else {
                             real lanes[VW];
                             CAT(vstore, VW)(sum[j], 0, lanes);
                             for (int k = 0; k < ow - ox; ++k) {
-                                real value = lanes[k] + bias;
-                                EPILOGUE(real, LOAD, value, line * ow + ox + k, m)
-                                STORE(value, y, line * ow + ox + k);
+                                accum value = lanes[k] + bias;
+                                EPILOGUE(accum, LOAD_ACCUM, value, line * ow + ox + k, m)
+                                STORE_ACCUM(value, y, line * ow + ox + k);
                             }
                         }
                     }

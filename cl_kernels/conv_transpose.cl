@@ -111,13 +111,13 @@ __kernel void conv_transpose(
                 const int ox = phase + (step + j) * STRIDE_W;
                 if (ox < ow) {
 #if BIAS
-                    real value = sum[i][j] + LOAD(b, channel);
+                    accum value = sum[i][j] + LOAD_ACCUM(b, channel);
 #else
-                    real value = sum[i][j];
+                    accum value = sum[i][j];
 #endif
                     const int index = start + ox;
-                    EPILOGUE(real, LOAD, value, index, channel)
-                    STORE(value, y, index);
+                    EPILOGUE(accum, LOAD_ACCUM, value, index, channel)
+                    STORE_ACCUM(value, y, index);
                 }
             }
         }

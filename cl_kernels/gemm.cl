@@ -55,7 +55,7 @@
     {                                                          \
         const int index = ((z) * M + (m)) * N + (n);           \
         T value = (sum);                                       \
-        if (!ALPHA_ONE) value *= (real)alpha;                  \
+        if (!ALPHA_ONE) value *= (accum)alpha;                  \
         ADD_C(T, LOAD_T, value, m, n)                          \
         EPILOGUE(T, LOAD_T, value, index, CHANNEL(index, n));  \
         STORE_T(value, y, index);                              \
@@ -63,9 +63,9 @@
 #if HAS_C
 #define C_PARAMETER , __global const storage* c
 #if C_N == 1
-#define ADD_C(T, LOAD_T, value, m, n) value += (real)beta * LOAD_T(c, (m) * C_M + (n));
+#define ADD_C(T, LOAD_T, value, m, n) value += (accum)beta * LOAD_T(c, (m) * C_M + (n));
 #else
-#define ADD_C(T, LOAD_T, value, m, n) value += (T)((real)beta * LOAD(c, (m) * C_M));
+#define ADD_C(T, LOAD_T, value, m, n) value += (T)((accum)beta * LOAD_ACCUM(c, (m) * C_M));
 #endif
 #else
 #define C_PARAMETER
@@ -151,20 +151,20 @@ __kernel void gemm_tile(__global const storage* a, __global const storage* b C_P
 #pragma unroll
             for (int j = 0; j < VECTORS; ++j)
                 if (m0 + i < M)
-                    FINISH(realV, LOADV, STOREV, TO_REALV(sums[i][j]), z, m0 + i, n0 + j * VW)
+                    FINISH(accumV, LOADV_ACCUM, STOREV_ACCUM, sums[i][j], z, m0 + i, n0 + j * VW)
     } else {
 #if VW > 1
-        real lanes[TILE_M * TILE_N];
+        accum lanes[TILE_M * TILE_N];
 #pragma unroll
         for (int i = 0; i < TILE_M; ++i)
 #pragma unroll
             for (int j = 0; j < VECTORS; ++j)
-                CAT(vstore, VW)(TO_REALV(sums[i][j]), i * VECTORS + j, lanes);
+                CAT(vstore, VW)(sums[i][j], i * VECTORS + j, lanes);
 #pragma unroll 1
         for (int i = 0; i < min(TILE_M, M - m0); ++i)
 #pragma unroll 1
             for (int j = 0; j < N - n0; ++j)
-                FINISH(real, LOAD, STORE, lanes[i * TILE_N + j], z, m0 + i, n0 + j)
+                FINISH(accum, LOAD_ACCUM, STORE_ACCUM, lanes[i * TILE_N + j], z, m0 + i, n0 + j)
 #endif
     }
 }

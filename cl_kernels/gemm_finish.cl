@@ -12,7 +12,7 @@
 __kernel void gemm_finish(__global storage* y EPILOGUE_ARGS) {
     const int index = get_global_id(0);
     if (index >= SIZE) return;
-    real value = LOAD(y, index);
-    EPILOGUE(real, LOAD, value, index, index % LAST_AXIS);
-    STORE(value, y, index);
+    accum value = LOAD_ACCUM(y, index);
+    EPILOGUE(accum, LOAD_ACCUM, value, index, index % LAST_AXIS);
+    STORE_ACCUM(value, y, index);
 }

@@ -84,9 +84,8 @@ __kernel void gemv(__global const storage* w, __global const storage* x C_PARAME
 #if HAS_C
                 total += beta * LOAD_ACCUM(c, (i0 + r) * C_I + j * C_J);
 #endif
-                real value = (real)total;
-                EPILOGUE(real, LOAD, value, index, index % LAST_AXIS);
-                STORE(value, y, index);
+                EPILOGUE(accum, LOAD_ACCUM, total, index, index % LAST_AXIS);
+                STORE_ACCUM(total, y, index);
             }
         }
 }

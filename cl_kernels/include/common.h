@@ -92,6 +92,18 @@ void store_halves(const VECTOR(float) v, __global half* p) {
 #define STORE_HALVES(v, p) vstore_half_rte(v, 0, p)
 #endif
 
+// A sum beyond half's range is stored as the largest half: a network whose activations just exceed it
+// keeps its answer, where an infinity would become NaN. Half arithmetic cannot tell true infinities.
+#if STORAGE == 16
+#if COMPUTE == 16
+#define SATURATE(v) (v == v ? clamp(v, -65504.0f, 65504.0f) : v)
+#else
+#define SATURATE(v) (fabs(v) < INFINITY ? clamp(v, -65504.0f, 65504.0f) : v)
+#endif
+float saturate(const float v) { return SATURATE(v); }
+VECTOR(float) saturateV(const VECTOR(float) v) { return SATURATE(v); }
+#endif
+
 // LOAD/STORE one element; LOADV/STOREV VW elements from element index i on, of any alignment;
 // LOADVA/STOREVA where the address is a multiple of the whole vector (one wide access on GPUs).
 #if STORAGE == COMPUTE
@@ -127,9 +139,9 @@ void store_halves(const VECTOR(float) v, __global half* p) {
 #define STOREV_ACCUM(v, p, i) STOREV(v, p, i)
 #else
 #define LOAD_ACCUM(p, i) vload_half(i, p)
-#define STORE_ACCUM(v, p, i) vstore_half_rte(v, i, p)
+#define STORE_ACCUM(v, p, i) vstore_half_rte(saturate(v), i, p)
 #define LOADV_ACCUM(p, i) LOAD_HALVES((p) + (i))
-#define STOREV_ACCUM(v, p, i) STORE_HALVES(v, (p) + (i))
+#define STOREV_ACCUM(v, p, i) STORE_HALVES(saturateV(v), (p) + (i))
 #endif
 
 // What is fused behind an op: EPILOGUE(T, LOAD_T, value, index, channel) replaces `value` (of type
