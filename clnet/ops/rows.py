@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from clnet.device_info import DeviceInfo
 from clnet.ops.lowering import grid
 
-#: Elements in a row that make several work-items per row worth their barriers. Loops of some 25
-#: turns are worth avoiding anyway: Mesa unrolls them and then compiles for half a minute.
+#: Elements in a row that make several work-items per row worth their barriers.
 LONG_ROW = 64
 #: Rows that keep a GPU busy with one item each.
 MANY_ROWS = 1 << 14
