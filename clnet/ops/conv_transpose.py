@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -32,6 +32,8 @@ class ConvTranspose(Op):
     Inputs x[N, C, *S], w[C, M / groups, *K], b[M] or None, then the epilogue's extras. ``pads``
     (ahead of each dimension, then behind) crop the output, ``output_padding`` extends its end.
     """
+
+    foldable: ClassVar[bool] = False  # a reference in NumPy would take minutes
 
     strides: tuple[int, ...]
     pads: tuple[int, ...]

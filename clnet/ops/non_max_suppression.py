@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -27,6 +28,8 @@ class NonMaxSuppression(Op):
     """
 
     varies = True
+
+    foldable: ClassVar[bool] = False  # a reference in NumPy would take minutes
 
     center_point_box: bool = False
     max_output_boxes_per_class: int = 0

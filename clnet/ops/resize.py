@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -41,6 +42,8 @@ class Resize(Op):
     ``mode`` is nearest, linear or cubic; only nearest takes dtypes other than floats. Which source
     elements and weights make up an output element is computed once, on the host.
     """
+
+    foldable: ClassVar[bool] = False  # a reference in NumPy would take minutes
 
     out_shape: tuple[int, ...]
     scales: tuple[float, ...] = ()

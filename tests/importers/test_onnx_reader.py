@@ -239,6 +239,14 @@ def test_huge_tensors_are_refused_without_memory(op: str) -> None:
     assert peak < 4 << 20
 
 
+@pytest.mark.parametrize("op", ["MaxPool", "AveragePool", "Conv", "ConvTranspose"])
+def test_much_work_over_constants_is_left_to_the_device(op: str) -> None:
+    inputs = ["c"] if "Pool" in op else ["c", "w"]
+    given = {"c": np.zeros((1, 1, 400, 400), "f4"), "w": np.zeros((1, 1, 3, 3), "f4")}
+    nodes = [node(op, inputs, ["y"], kernel_shape=[3, 3])]
+    assert len(read_model_proto(model(nodes, {}, ["y"], given)).nodes) == 1
+
+
 def test_names_do_not_reach_the_terminal_as_they_are() -> None:
     proto = model([node("Neg", ["\x1b[31m\n" * 50], ["y"])], {"x": [2]}, ["y"])
     with pytest.raises(ModelError) as caught:

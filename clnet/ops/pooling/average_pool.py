@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -26,6 +26,8 @@ class AveragePool(Op):
     It is divided by the taps that lie on elements, or with ``count_include_pad`` also by those in
     ``pads``; what ceil_mode reaches beyond the padding never counts.
     """
+
+    foldable: ClassVar[bool] = False  # a reference in NumPy would take minutes
 
     kernel: tuple[int, ...]
     strides: tuple[int, ...]

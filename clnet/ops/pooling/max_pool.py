@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -29,6 +29,8 @@ class MaxPool(Op):
     ``pads``: begins, then ends. With ``indices`` a second output (int64) gives the first maximum's
     element number in x; ``storage_order`` 1 numbers the spatial part column by column.
     """
+
+    foldable: ClassVar[bool] = False  # a reference in NumPy would take minutes
 
     kernel: tuple[int, ...]
     strides: tuple[int, ...]
