@@ -1,18 +1,24 @@
-// y[n, m, p] = epilogue(b[m] + sum over c of w[m, c] * x[n, c, p]): 1x1 convolution on CPUs.
+// y[n, m, p] = epilogue(b[m] + sum over c of w[m, c] * x[n, c, p]): 1x1 convolution.
 //
 // x[n, groups, cg, pixels], b[groups * mg], y[n, groups, mg, pixels], and w packed by conv_pack:
 // [groups, ceil(mg / BLOCK), cg, BLOCK], zero behind the last channel. A work-item computes
 // `blocks_per_item` blocks of BLOCK channels for `tiles_per_item` tiles of TILE_V vectors of pixels.
 // The last tile moves back to end with the plane and stores only what is not yet stored, so there
-// must be at least TILE_V * VW pixels. Global: chunks of blocks, chunks of tiles, n * groups.
+// must be at least TILE_V * VW pixels. Global: chunks of tiles, chunks of blocks, n * groups.
 //
-// BIAS    1 where there is a bias
-// BLOCK   output channels computed together
-// TILE_V  vectors of pixels computed together
+// BIAS     1 where there is a bias
+// ALIGNED  1 where pixels are a multiple of TILE_V * VW: wide accesses, no special last tile
+// FINE     1 for GPUs: a work-item computes one block of one tile, and loads four weights at once
+// BLOCK    output channels computed together; with FINE a multiple of 4
+// TILE_V   vectors of pixels computed together
 #include "common.h"
 
 #ifndef BIAS
 #define BIAS 1
+#define ALIGNED 0
+#endif
+#ifndef FINE
+#define FINE 0
 #endif
 #ifndef BLOCK
 #define BLOCK 8
@@ -23,6 +29,29 @@
 
 #define SPAN (TILE_V * VW)
 
+#if ALIGNED
+#define LOAD_PIXELS LOADVA
+#else
+#define LOAD_PIXELS LOADV
+#endif
+#if ALIGNED && STORAGE != 16
+#define LOAD_RESULT LOADVA
+#define STORE_RESULT STOREVA
+#else
+#define LOAD_RESULT LOADV_ACCUM
+#define STORE_RESULT STOREV_ACCUM
+#endif
+
+#if FINE
+#include "lanes.h"
+#endif
+
+#if COMPUTE == 16
+#define RUN 16  // halves are summed over so many channels, then in float
+#else
+#define part sum
+#endif
+
 __kernel void conv_pointwise(
     __global const storage* x, __global const storage* w,
 #if BIAS
@@ -32,62 +61,108 @@ __kernel void conv_pointwise(
     const int blocks_per_item, const int tiles_per_item EPILOGUE_ARGS) {
     const int blocks = (mg + BLOCK - 1) / BLOCK;
     const int tiles = (pixels + SPAN - 1) / SPAN;
-    const int block_from = get_global_id(0) * blocks_per_item;
-    const int block_to = min(block_from + blocks_per_item, blocks);
-    const int tile_from = get_global_id(1) * tiles_per_item;
-    const int tile_to = min(tile_from + tiles_per_item, tiles);
     const int image = get_global_id(2);
     const int group = image % groups;
     x += image * cg * pixels;
 
-    for (int tile = tile_from; tile < tile_to; ++tile) {
+#if FINE
+    const int tile = get_global_id(0), block = get_global_id(1);
+    if (tile >= tiles) return;
+#else
+    const int tile_from = get_global_id(0) * tiles_per_item;
+    const int tile_to = min(tile_from + tiles_per_item, tiles);
+    const int block_from = get_global_id(1) * blocks_per_item;
+    const int block_to = min(block_from + blocks_per_item, blocks);
+    for (int tile = tile_from; tile < tile_to; ++tile)
+        for (int block = block_from; block < block_to; ++block)
+#endif
+    {
+#if ALIGNED
+        const int p = tile * SPAN;
+#else
         const int p = min(tile * SPAN, pixels - SPAN);
         const int skip = tile * SPAN - p;
-        for (int block = block_from; block < block_to; ++block) {
-            realV sum[BLOCK][TILE_V];
+#endif
+        accumV sum[BLOCK][TILE_V];
+#if COMPUTE == 16
+        realV part[BLOCK][TILE_V];
+#endif
 #pragma unroll
-            for (int i = 0; i < BLOCK; ++i)
+        for (int i = 0; i < BLOCK; ++i)
 #pragma unroll
-                for (int v = 0; v < TILE_V; ++v) sum[i][v] = (realV)0;
-            __global const storage* column = x + p;
-            __global const storage* weights = w + (group * blocks + block) * cg * BLOCK;
-            for (int c = 0; c < cg; ++c) {
+            for (int v = 0; v < TILE_V; ++v) {
+                sum[i][v] = (accumV)0;
+                part[i][v] = (realV)0;
+            }
+        __global const storage* column = x + p;
+        __global const storage* weights = w + (group * blocks + block) * cg * BLOCK;
+#if COMPUTE == 16
+        for (int from = 0; from < cg; from += RUN) {
+            const int to = min(from + RUN, cg);
+#else
+        {
+            const int from = 0, to = cg;
+#endif
+            for (int c = from; c < to; ++c) {
                 realV value[TILE_V];
 #pragma unroll
-                for (int v = 0; v < TILE_V; ++v) value[v] = LOADV(column, v * VW);
+                for (int v = 0; v < TILE_V; ++v) value[v] = LOAD_PIXELS(column, v * VW);
+#if FINE
+                real4 four[BLOCK / 4];
+#pragma unroll
+                for (int i = 0; i < BLOCK / 4; ++i) four[i] = LOAD4(weights, i * 4);
+#endif
 #pragma unroll
                 for (int i = 0; i < BLOCK; ++i) {
+#if FINE
+                    const realV weight = (realV)(LANE(four[i / 4], i % 4));
+#else
                     const realV weight = (realV)LOAD(weights, i);
+#endif
 #pragma unroll
                     for (int v = 0; v < TILE_V; ++v)
-                        sum[i][v] = MADD(weight, value[v], sum[i][v]);
+                        part[i][v] = MADD(weight, value[v], part[i][v]);
                 }
                 column += pixels;
                 weights += BLOCK;
             }
+#if COMPUTE == 16
 #pragma unroll
-            for (int i = 0; i < BLOCK; ++i) {
-                const int m = block * BLOCK + i;
-                if (m < mg) {
-                    const int channel = group * mg + m;
-                    const int start = (image * mg + m) * pixels + p;
+            for (int i = 0; i < BLOCK; ++i)
 #pragma unroll
-                    for (int v = 0; v < TILE_V; ++v) {
-                        const int index = start + v * VW;
-#if BIAS
-                        accumV value = TO_ACCUMV(sum[i][v]) + (accumV)LOAD_ACCUM(b, channel);
-#else
-                        accumV value = TO_ACCUMV(sum[i][v]);
+                for (int v = 0; v < TILE_V; ++v) {
+                    sum[i][v] += TO_ACCUMV(part[i][v]);
+                    part[i][v] = (realV)0;
+                }
 #endif
-                        EPILOGUE(accumV, LOADV_ACCUM, value, index, channel)
-                        if (skip <= v * VW) {
-                            STOREV_ACCUM(value, y, index);
-                        } else {
-                            accum lanes[VW];
-                            CAT(vstore, VW)(value, 0, lanes);
-                            for (int k = skip - v * VW; k < VW; ++k) STORE_ACCUM(lanes[k], y, index + k);
-                        }
+        }
+#pragma unroll
+        for (int i = 0; i < BLOCK; ++i) {
+            const int m = block * BLOCK + i;
+            if (m < mg) {
+                const int channel = group * mg + m;
+                const int start = (image * mg + m) * pixels + p;
+#if BIAS
+                const accum bias = LOAD_ACCUM(b, channel);
+#else
+                const accum bias = 0;
+#endif
+#pragma unroll
+                for (int v = 0; v < TILE_V; ++v) {
+                    const int index = start + v * VW;
+                    accumV value = sum[i][v] + (accumV)bias;
+                    EPILOGUE(accumV, LOAD_RESULT, value, index, channel)
+#if ALIGNED
+                    STORE_RESULT(value, y, index);
+#else
+                    if (skip <= v * VW) {
+                        STORE_RESULT(value, y, index);
+                    } else {
+                        accum lanes[VW];
+                        CAT(vstore, VW)(value, 0, lanes);
+                        for (int k = skip - v * VW; k < VW; ++k) STORE_ACCUM(lanes[k], y, index + k);
                     }
+#endif
                 }
             }
         }

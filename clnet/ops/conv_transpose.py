@@ -102,10 +102,9 @@ class ConvTranspose(Op):
         phases = by_phase(problem) if device.is_cpu else None
         if phases is None:
             return [_gather(problem)]
-        few = 4 * problem.geometry.mg < problem.cpu_width  # vectors would be mostly empty
-        return sorted(
-            [channels(phases), _gather(problem)], key=lambda c: (c.name == "channels") == few
-        )
+        found = [channels(phases), _gather(problem)]
+        # with few channels their vectors would be mostly empty
+        return found if 4 * problem.geometry.mg >= problem.cpu_width else found[::-1]
 
     @classmethod
     def cases(cls) -> Iterable[Case]:

@@ -9,13 +9,18 @@ import pytest
 from harness import candidate_names, check, device
 
 from clnet.ops import Case
+from clnet.ops.conv import Conv
+from clnet.ops.conv_transpose import ConvTranspose
 from clnet.ops.gemm import Gemm, MatMul
 from clnet.ops.instance_normalization import InstanceNormalization
 from clnet.ops.pooling import AveragePool, MaxPool
 from clnet.ops.reduce import Reduce
 from clnet.ops.softmax import LogSoftmax, Softmax
 
-OPS = (Gemm, MatMul, InstanceNormalization, AveragePool, MaxPool, Reduce, Softmax, LogSoftmax)
+OPS = (
+    Conv, ConvTranspose, Gemm, MatMul, InstanceNormalization, AveragePool, MaxPool, Reduce,
+    Softmax, LogSoftmax,
+)  # fmt: skip
 CASES = [
     pytest.param(case, id=f"{case.op.label}-{i}") for op in OPS for i, case in enumerate(op.cases())
 ]

@@ -6,14 +6,14 @@ from clnet.calls import Candidate
 from clnet.ops.conv.blas import blas
 from clnet.ops.conv.channels import channels
 from clnet.ops.conv.direct import direct
-from clnet.ops.conv.pointwise import pointwise
+from clnet.ops.conv.pointwise import pointwise, pointwise_fine
 from clnet.ops.conv.problem import ConvProblem
 from clnet.ops.conv.rows import rows
 
 
 def candidates(problem: ConvProblem) -> list[Candidate]:
     """All that can compute the problem on its device, the untuned default first."""
-    offered = _on_cpu(problem) if problem.device.is_cpu else []
+    offered = _on_cpu(problem) if problem.device.is_cpu else [pointwise_fine(problem)]
     offered += [direct(problem), blas(problem)]
     return [c for c in offered if c is not None]
 

@@ -1,38 +1,34 @@
-"""1x1 convolution on CPUs: a register tile of channels by vectors of pixels."""
+"""1x1 convolution: a register tile of channels by vectors of pixels."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from clnet.calls import Candidate, In, KernelCall, Out, SearchSpace
+from clnet.calls import Candidate, Define, In, KernelCall, Out, SearchSpace
 from clnet.ops.conv.packing import blocked_weights
 from clnet.ops.conv.problem import ConvProblem
 from clnet.ops.conv.tiles import least_waste, options, split
-from clnet.ops.lowering import ceil_div
+from clnet.ops.lowering import ceil_div, grid
+
+#: Pixels in a vector of a GPU: 128 bits of floats.
+GPU_WIDTH = 4
 
 
 def pointwise(problem: ConvProblem) -> Candidate | None:
-    """Needs a 1x1 window without stride or padding, and at least a vector of pixels."""
+    """For CPUs: few work-items, each with large tiles. Needs a 1x1 window without stride or
+    padding, and at least a vector of pixels."""
     g, width = problem.geometry, problem.cpu_width
     if not g.is_pointwise or g.pixels < width:
         return None
     spans = [v for v in (3, 2, 1) if v * width <= g.pixels]
     tile_v = least_waste(ceil_div(g.pixels, width), spans)
     block = least_waste(g.mg, (8, 6, 4) if problem.registers > 16 else (4,))
-    weights = blocked_weights(problem, block)
     images = g.n * g.groups
     blocks, tiles = ceil_div(g.mg, block), ceil_div(g.pixels, tile_v * width)
     items = problem.work_items(images * g.mg * g.pixels * g.cg)
     tiles_per_item, blocks_per_item = split(tiles, blocks, ceil_div(items, images))
-    sizes = (g.groups, g.cg, g.mg, g.pixels, blocks_per_item, tiles_per_item)
-    call = KernelCall(
-        "conv_pointwise",
-        "conv_pointwise",
-        (In(0), weights.ref, *problem.bias, Out(), *map(np.int32, sizes), *problem.extras),
-        (ceil_div(blocks, blocks_per_item), ceil_div(tiles, tiles_per_item), images),
-        (1, 1, 1),
-        (*problem.cpu_defines(), ("BLOCK", block), ("TILE_V", tile_v)),
-    )
+    size = (ceil_div(tiles, tiles_per_item), ceil_div(blocks, blocks_per_item), images)
+    defines = (*problem.cpu_defines(), ("TILE_V", tile_v), ("ALIGNED", 0), ("FINE", 0))
     space = SearchSpace(
         {
             "TILE_V": options(tile_v, spans),
@@ -40,5 +36,49 @@ def pointwise(problem: ConvProblem) -> Candidate | None:
             "MULADD": options(problem.muladd, (0, 1, 2)),
         }
     )
-    return Candidate("pointwise", (*weights.calls, call), weights.workspace, weights.packed,
-                     space=space)  # fmt: skip
+    return _candidate(problem, block, blocks_per_item, tiles_per_item, size, (1, 1, 1), defines,
+                      space)  # fmt: skip
+
+
+def pointwise_fine(problem: ConvProblem) -> Candidate | None:
+    """For GPUs: a work-item for every tile of a few channels by four pixels."""
+    g = problem.geometry
+    if not g.is_pointwise or g.pixels < GPU_WIDTH:
+        return None
+    block = 4
+    tiles, blocks = ceil_div(g.pixels, GPU_WIDTH), ceil_div(g.mg, block)
+    size = grid(tiles, blocks, g.n * g.groups)
+    aligned = int(g.pixels % GPU_WIDTH == 0)
+    defines = (
+        *problem.defines(),
+        ("VW", GPU_WIDTH), ("TILE_V", 1), ("ALIGNED", aligned), ("FINE", 1),
+    )  # fmt: skip
+    space = SearchSpace(
+        {"BLOCK": options(block, (4, 8)), "MULADD": options(problem.muladd, (0, 1, 2))}
+    )
+    return _candidate(problem, block, 1, 1, size, None, defines, space)
+
+
+def _candidate(
+    problem: ConvProblem,
+    block: int,
+    blocks_per_item: int,
+    tiles_per_item: int,
+    global_size: tuple[int, ...],
+    local_size: tuple[int, ...] | None,
+    defines: tuple[Define, ...],
+    space: SearchSpace,
+) -> Candidate:
+    g = problem.geometry
+    weights = blocked_weights(problem, block)
+    sizes = (g.groups, g.cg, g.mg, g.pixels, blocks_per_item, tiles_per_item)
+    call = KernelCall(
+        "conv_pointwise",
+        "conv_pointwise",
+        (In(0), weights.ref, *problem.bias, Out(), *map(np.int32, sizes), *problem.extras),
+        global_size,
+        local_size,
+        (*defines, ("BLOCK", block)),
+    )
+    calls = (*weights.calls, call)
+    return Candidate("pointwise", calls, weights.workspace, weights.packed, space=space)
