@@ -10,8 +10,8 @@
 // KERNEL_*, STRIDE_*, DILATION_*  the window in depth, height and width
 // BIAS    1 where there is a bias
 // CG      input channels per group
-// ROW     elements of a buffered row: at least (VW * ceil(ow / VW) + 1) * STRIDE_W + KERNEL_W *
-//         DILATION_W + VW
+// ROW     elements of a buffered row: at least VW * ceil(ow / VW) * STRIDE_W + KERNEL_W *
+//         DILATION_W + 2 * VW, and pad_w + iw + VW
 // TILE_Y  rows of a strip
 #include "common.h"
 
@@ -53,17 +53,21 @@ inline realV pick(const real* p) {
 #endif
 }
 
-// iw elements of x from `from` on, or zeros where the row is padding
-inline void copy_row(real* to, __global const storage* from, const int iw, const bool inside) {
+// iw elements of x from `from` on, or zeros where the row is padding; x ends at `end`
+inline void copy_row(real* to, __global const storage* x, const int from, const int end,
+                     const int iw, const bool inside) {
     if (!inside) {
         for (int i = 0; i < iw; ++i) to[i] = 0;
     } else if (iw >= VW) {
         for (int i = 0; i < iw; i += VW) {
             const int at = min(i, iw - VW);  // the last vector overlaps the one before
-            CAT(vstore, VW)(LOADV(from, at), 0, to + at);
+            CAT(vstore, VW)(LOADV(x, from + at), 0, to + at);
         }
+    } else if (from + VW <= end) {
+        CAT(vstore, VW)(LOADV(x, from), 0, to);
+        CAT(vstore, VW)((realV)0, 0, to + iw);  // over what belongs to the next row
     } else {
-        for (int i = 0; i < iw; ++i) to[i] = LOAD(from, i);
+        for (int i = 0; i < iw; ++i) to[i] = LOAD(x, from + i);
     }
 }
 
@@ -81,6 +85,7 @@ __kernel void conv_rows(
     const int strip_to = min(strip_from + strips_per_item, strips);
     const int group_from = get_global_id(1) * groups_per_item;
     const int group_to = min(group_from + groups_per_item, groups);
+    const int end = (int)get_global_size(2) / od * groups * CG * id * ih * iw;
     real lines[CG * KERNEL_D][LINES][ROW];
     for (int s = 0; s < CG * KERNEL_D; ++s)
         for (int r = 0; r < LINES; ++r)
@@ -95,7 +100,8 @@ __kernel void conv_rows(
                 for (int r = 0; r < LINES; ++r) {
                     const int iy = oy * STRIDE_H - pad_h + r;
                     const bool inside = iz >= 0 && iz < id && iy >= 0 && iy < ih;
-                    copy_row(lines[s][r] + pad_w, x + (plane * ih + iy) * iw, iw, inside);
+                    const int from = (plane * ih + iy) * iw;
+                    copy_row(lines[s][r] + pad_w, x, from, end, iw, inside);
                 }
             }
             for (int m = group * mg; m < (group + 1) * mg; ++m)

@@ -22,6 +22,6 @@ def _on_cpu(problem: ConvProblem) -> list[Candidate | None]:
     g, width = problem.geometry, problem.cpu_width
     if g.mg <= width // 2 and g.cg <= 4:
         return [rows(problem), channels(problem), pointwise(problem)]
-    if g.pixels < 16 * width:  # then tiles of vectors of pixels would be half empty
+    if g.pixels < 8 * width:  # then tiles of vectors of pixels would be half empty
         return [channels(problem), pointwise(problem), rows(problem)]
     return [pointwise(problem), channels(problem), rows(problem)]

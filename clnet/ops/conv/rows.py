@@ -18,7 +18,7 @@ def rows(problem: ConvProblem) -> Candidate | None:
     g, width = problem.geometry, problem.cpu_width
     vectors = ceil_div(g.out[2], width)
     reach = vectors * width * g.strides[2] + g.kernel[2] * g.dilations[2] + 2 * width
-    row = round_up(max(reach, g.pads[2] + g.size[2]), 64)
+    row = round_up(max(reach, g.pads[2] + g.size[2] + width), 64)
     tile_y = next((t for t in (4, 2, 1) if t <= g.out[1] and _buffer(problem, t, row) <= BUFFER), 0)
     if not tile_y:
         return None
