@@ -89,6 +89,7 @@ CASES = [
     case(21, "GroupNormalization", IMAGE, 1, np.arange(4.0, dtype=np.float32),
          np.ones(4, np.float32), num_groups=2),
     case(18, "CenterCropPad", IMAGE, 1, np.array([5, 12]), axes=[2, 3]), case(14, "HardSwish"),
+    case(11, "CumSum", IMAGE, 1, np.int64(-2), exclusive=1, reverse=1),
 ]  # fmt: skip
 
 

@@ -31,7 +31,7 @@ OUTSIDE: dict[str, str] = {
     "sampling at computed places": "GridSample AffineGrid RoiAlign DeformConv Col2Im MaxUnpool",
     "other norms": "LpPool GlobalLpPool LpNormalization",
     "linear algebra beyond matrix products": "Einsum Det",
-    "scans along an axis": "CumSum CumProd ReverseSequence",
+    "scans along an axis": "CumProd ReverseSequence",
     "reinterpreted bits": "BitCast",
     "encoded images": "ImageDecoder",
 }

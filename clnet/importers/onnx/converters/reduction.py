@@ -1,4 +1,4 @@
-"""Reductions over axes, and where the largest or smallest element is."""
+"""Reductions over axes, running sums, and where the largest or smallest element is."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from clnet.errors import UnsupportedError
+from clnet.errors import ModelError, UnsupportedError
 from clnet.importers.onnx.node import OnnxNode, normalized
 from clnet.importers.onnx.registry import converter
 from clnet.ops.arg_reduce import ArgReduce
 from clnet.ops.cast import Cast
+from clnet.ops.cum_sum import CumSum
 from clnet.ops.elementwise import elementwise
 from clnet.ops.reduce import Reduce
 
@@ -28,6 +29,15 @@ def reduce(node: OnnxNode) -> Any:
         axes = tuple(range(rank))
     numbers = tuple(sorted({normalized(a, rank) for a in axes or ()})) if rank else ()
     return node.add(Reduce(function, numbers, node.flag("keepdims", True)), node.input())
+
+
+@converter("CumSum")
+def cum_sum(node: OnnxNode) -> Any:
+    axes = node.integers_of(1)
+    if len(axes) != 1:
+        raise ModelError(f"{len(axes)} axes instead of one")
+    axis = normalized(axes[0], node.input().spec.rank)
+    return node.add(CumSum(axis, node.flag("exclusive"), node.flag("reverse")), node.input())
 
 
 @converter("ArgMax", "ArgMin")
