@@ -55,6 +55,7 @@ _LAZY = {
 _LAZY_MODULES = {
     "layers": "clnet.models.layers",
     "models": "clnet.models",
+    "onnx_backend": "clnet.onnx_backend",
     "optimizers": "clnet.training.optimizers",
 }
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,8 @@ class ProgramCache:
         with self._lock:
             program = self._built.get(key)
         if program is None:
-            program = self._load(key) or self._compile(key, call)
+            with _alone(key):
+                program = self._load(key) or self._compile(key, call)
             with self._lock:
                 program = self._built.setdefault(key, program)
         return program
@@ -143,6 +145,22 @@ _caches: weakref.WeakKeyDictionary[Device, ProgramCache] = weakref.WeakKeyDictio
 def program_cache(device: Device) -> ProgramCache:
     """The one program cache of a device."""
     return _caches.setdefault(device, ProgramCache(device))
+
+
+@contextmanager
+def _alone(key: str) -> Iterator[None]:
+    """One process at a time builds a program: PoCL aborts where two do, as its own cache, which
+    they share, holds halves of both."""
+    folder = cache_folder().parent / "locks"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / key[:2]).open("w")
+    except OSError:  # a read-only cache: nobody writes there, but nobody waits either
+        yield
+        return
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _read(path: Path) -> bytes | None:
