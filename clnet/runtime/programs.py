@@ -21,6 +21,7 @@ import platformdirs
 from clnet import resources
 from clnet.calls import KernelCall
 from clnet.errors import BuildError
+from clnet.runtime.build_worker import start_worker
 from clnet.runtime.devices import Device
 from clnet.runtime.opencl import cl
 
@@ -28,6 +29,8 @@ _INCLUDE = re.compile(r'^#include "([a-z0-9_]+\.h)"$', re.MULTILINE)
 _MAGIC = b"clnet-program-1\n"
 #: The cache is pruned to this size, the longest unused first.
 CACHE_BYTES = 512 << 20
+#: Fewer new programs than this per process are not worth starting one.
+PROGRAMS_PER_PROCESS = 5
 OPTIONS = ("-cl-std=CL1.2", "-w")
 
 
@@ -41,8 +44,8 @@ def assemble(call: KernelCall) -> str:
 def fix_local_size(call: KernelCall) -> KernelCall:
     """The call with a local size of its own choice that its source promises, for PoCL.
 
-    PoCL makes a kernel's machine code when it knows the local size: at the first launch, one
-    kernel after the other, unless the source tells. Without a wish of the call's, up to 64
+    PoCL makes a kernel's machine code when it knows the local size: at the first launch, unless the
+    source tells. Without a wish of the call's, up to 64
     neighbours along the first dimension become one work-group.
     """
     sizes = call.local_size
@@ -65,7 +68,6 @@ class ProgramCache:
 
     def __init__(self, device: Device) -> None:
         self._device = device
-        self._own = threading.local()  # a thread's own context, to compile in
         self._built: dict[str, Any] = {}
         self._lock = threading.Lock()
 
@@ -73,10 +75,26 @@ class ProgramCache:
         """Build all that the calls need, several at a time. Raises BuildError for the first bad."""
         sources = {(c.source, c.defines): c for c in map(self.fit, calls)}
         missing = [c for c in sources.values() if self._key(c) not in self._built]
-        if missing:
+        if not missing:
+            return
+        if self._device.is_pocl:
+            self._build_in_processes(missing)
+        else:
             with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
                 list(pool.map(self.program, missing))
-            prune_cache()
+        prune_cache()
+
+    def _build_in_processes(self, calls: list[KernelCall]) -> None:
+        """PoCL compiles one program at a time per process, so others help where it pays."""
+        new = [c for c in calls if not (cache_folder() / self._key(c)).exists()]
+        count = min(os.cpu_count() or 1, len(new) // PROGRAMS_PER_PROCESS)
+        workers = [start_worker(self._device.index, new[i::count]) for i in range(1, count)]
+        try:
+            for call in (*new[:: max(1, count)], *calls):
+                self.program(call)
+        finally:
+            for worker in workers:
+                worker.wait()
 
     def fit(self, call: KernelCall) -> KernelCall:
         """The call as this device's driver likes it best."""
@@ -105,25 +123,15 @@ class ProgramCache:
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def _compile(self, key: str, call: KernelCall) -> Any:
-        context = self._context()
-        program = cl.Program(context, assemble(call))
+        program = cl.Program(self._device.context, assemble(call))
         try:
             program.build(options=list(OPTIONS), cache_dir=False)
             cl.Kernel(program, call.kernel)  # some drivers (Mali) compile only here
         except cl.Error as error:
             log = " | ".join(line.strip() for line in str(error).splitlines()[:12] if line.strip())
             raise BuildError(f"{call.source}:{call.kernel} on {self._device}: {log}") from None
-        binary = program.get_info(cl.program_info.BINARIES)[0]
-        _store(cache_folder() / key, binary)
-        return program if context is self._device.context else self._from_binary(binary)
-
-    def _context(self) -> Any:
-        """Where to compile. PoCL lets one thread at a time compile in a context."""
-        if not self._device.is_pocl:
-            return self._device.context
-        if not hasattr(self._own, "context"):
-            self._own.context = cl.Context([self._device.cl_device])
-        return self._own.context
+        _store(cache_folder() / key, program.get_info(cl.program_info.BINARIES)[0])
+        return program
 
     def _from_binary(self, binary: bytes) -> Any:
         program = cl.Program(self._device.context, [self._device.cl_device], [binary])
