@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from clnet.calls import BlasCall, Call, Candidate, HostCall, In, KernelCall, Out, Ref, Workload
+from clnet.device_info import DeviceInfo
 from clnet.errors import ClnetError, ShapeError
 from clnet.graph import Graph, Node, Value
 from clnet.memory.arena import ArenaPlan, Block, plan_arena
@@ -156,7 +157,7 @@ class _Compiler:
                 candidates = (
                     [on_host(node)]
                     if any(v is not None and v.varies for v in node.inputs)
-                    else node.op.lower(workload, self.device.info)
+                    else node.op.lower(workload, info_for(workload, self.device.info))
                 )
             except ShapeError as error:
                 raise error.located(node=node.name) from error
@@ -267,6 +268,15 @@ class _Compiler:
         buffer = Buffer(self.device.context, nbytes, self.device.memory_policy)
         self.buffers.append(buffer)
         return buffer
+
+
+def info_for(workload: Workload, info: DeviceInfo) -> DeviceInfo:
+    """The device as a workload sees it: a double takes the room of two floats in a vector. PoCL
+    3.0's compiler aborts on vectors wider than the processor's."""
+    specs = (*workload.inputs, *workload.outputs)
+    if all(s is None or s.dtype != "float64" for s in specs):
+        return info
+    return replace(info, vector_width=max(1, info.vector_width // 2))
 
 
 def on_host(node: Node) -> Candidate:
