@@ -13,6 +13,8 @@ import tempfile
 import time
 import traceback
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -51,8 +53,6 @@ def main() -> None:
         if (DATA / name).is_file():
             clnet.load(DATA / name).close()  # its kernels are in the cache from now on
     familiar_problems()
-    limit = status("VmSize") + MEMORY
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     print("ready", flush=True)
     for line in sys.stdin:
         with tempfile.TemporaryDirectory() as folder:
@@ -75,7 +75,8 @@ def judge(path: Path) -> dict[str, object]:
     before, started = status("VmRSS"), time.process_time()
     ran = None
     try:
-        ran = run(path)
+        with limited_memory():
+            ran = run(path)
         verdict, text = "planned", "read, and its launches and memory planned"
     except clnet.ClnetError as error:
         verdict = "refused" if len(str(error).splitlines()) == 1 else "several lines"
@@ -88,6 +89,17 @@ def judge(path: Path) -> dict[str, object]:
     if grown > MEMORY or seconds > SECONDS:
         verdict = "too much memory" if grown > MEMORY else "too slow"
     return {"verdict": verdict, "text": text, "megabytes": grown >> 20, "seconds": seconds}
+
+
+@contextmanager
+def limited_memory() -> Iterator[None]:
+    """Let allocations beyond ``MEMORY`` fail: clnet's own, not those of its oracles."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (status("VmSize") + MEMORY, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def run(path: Path) -> tuple[Arrays, Arrays] | None:
