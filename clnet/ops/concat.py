@@ -12,8 +12,8 @@ from clnet.calls import Candidate, In, KernelCall, Out, Placement, Workload
 from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
 from clnet.graph import GraphBuilder, Node, Value
-from clnet.ops.axes import checked_axis
 from clnet.ops.base import Arg, Case, Op, register
+from clnet.ops.checks import normal_axis
 from clnet.ops.lowering import strides_of
 from clnet.ops.slice import Slice
 from clnet.ops.strided_copy import View, copy_call
@@ -31,7 +31,7 @@ class Concat(Op):
     def infer(self, *inputs: TensorSpec | None) -> tuple[TensorSpec, ...]:
         specs = [s for s in inputs if s is not None]
         first = specs[0]
-        axis = checked_axis(self.axis, first.rank)
+        axis = normal_axis(self.axis, first.rank)
         for s in specs:
             alike = s.rank == first.rank and s.dtype == first.dtype
             if not alike or any(
@@ -46,7 +46,7 @@ class Concat(Op):
 
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
         y = workload.output
-        axis = checked_axis(self.axis, y.rank)
+        axis = normal_axis(self.axis, y.rank)
         strides = strides_of(y.shape)
         contiguous = math.prod(y.shape[:axis]) == 1
         calls: list[KernelCall] = []

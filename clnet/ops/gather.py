@@ -11,8 +11,8 @@ import numpy as np
 from clnet.calls import Candidate, In, KernelCall, Out, Workload
 from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
-from clnet.ops.axes import checked_axis
 from clnet.ops.base import Arg, Case, Op, register
+from clnet.ops.checks import normal_axis
 from clnet.ops.lowering import grid
 from clnet.ops.strided_copy import CARRIERS
 from clnet.tensor_spec import TensorSpec
@@ -30,7 +30,7 @@ class Gather(Op):
     def infer(self, *inputs: TensorSpec | None) -> tuple[TensorSpec, ...]:
         x, indices = inputs
         assert x is not None and indices is not None
-        axis = checked_axis(self.axis, x.rank)
+        axis = normal_axis(self.axis, x.rank)
         if indices.dtype not in ("int32", "int64"):
             raise ShapeError(f"indices are {indices.dtype}, not int32 or int64")
         if indices.size and not x.shape[axis]:
@@ -45,7 +45,7 @@ class Gather(Op):
 
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
         x, indices, y = workload.input(0), workload.input(1), workload.output
-        axis = checked_axis(self.axis, x.rank)
+        axis = normal_axis(self.axis, x.rank)
         words = max(1, x.itemsize // 4)  # 64-bit elements are pairs: not every GPU loads them
         inner = math.prod(x.shape[axis + 1 :]) * words
         width = max(w for w in (1, 2, 4, 8, 16) if inner % w == 0 and w <= device.vector_width)

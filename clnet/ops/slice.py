@@ -12,8 +12,8 @@ from clnet.calls import Candidate, In, Out, Placement, Workload
 from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
 from clnet.graph import GraphBuilder, Node, Value
-from clnet.ops.axes import checked_axis
 from clnet.ops.base import Arg, Case, Op, register
+from clnet.ops.checks import normal_axis
 from clnet.ops.lowering import strides_of
 from clnet.ops.pad import Pad
 from clnet.ops.strided_copy import View, copy_call
@@ -39,7 +39,7 @@ class Slice(Op):
             raise ShapeError("starts, ends, axes and steps differ in length")
         taken = [range(d) for d in shape]
         for start, end, axis, step in zip(self.starts, self.ends, axes, steps, strict=True):
-            axis = checked_axis(axis, len(shape))
+            axis = normal_axis(axis, len(shape))
             if step == 0:
                 raise ShapeError("a slice's step is 0")
             taken[axis] = range(*slice(start, end, step).indices(shape[axis]))

@@ -12,8 +12,8 @@ from clnet.calls import Candidate, In, KernelCall, Out, Placement, Workload
 from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
 from clnet.graph import GraphBuilder, Node, Value
-from clnet.ops.axes import checked_axis
 from clnet.ops.base import Arg, Case, Op, register
+from clnet.ops.checks import normal_axis
 from clnet.ops.concat import Concat
 from clnet.ops.lowering import strides_of
 from clnet.ops.strided_copy import View, copy_call
@@ -32,7 +32,7 @@ class Split(Op):
     def infer(self, *inputs: TensorSpec | None) -> tuple[TensorSpec, ...]:
         (x,) = inputs
         assert x is not None
-        axis = checked_axis(self.axis, x.rank)
+        axis = normal_axis(self.axis, x.rank)
         if sum(self.sizes) != x.shape[axis]:
             raise ShapeError(f"parts {list(self.sizes)} do not add up to {x.shape[axis]}")
         return tuple(x.with_shape((*x.shape[:axis], n, *x.shape[axis + 1 :])) for n in self.sizes)
@@ -44,7 +44,7 @@ class Split(Op):
 
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
         x = workload.input(0)
-        axis = checked_axis(self.axis, x.rank)
+        axis = normal_axis(self.axis, x.rank)
         strides = strides_of(x.shape)
         contiguous = math.prod(x.shape[:axis]) == 1
         calls: list[KernelCall] = []

@@ -10,8 +10,8 @@ import numpy as np
 from clnet.calls import Candidate, HostCall, In, Out, Workload
 from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
-from clnet.ops.axes import checked_axis
 from clnet.ops.base import Arg, Case, Op, register
+from clnet.ops.checks import normal_axis
 from clnet.tensor_spec import TensorSpec
 
 
@@ -30,7 +30,7 @@ class TopK(Op):
     def infer(self, *inputs: TensorSpec | None) -> tuple[TensorSpec, ...]:
         (x,) = inputs
         assert x is not None
-        axis = checked_axis(self.axis, x.rank)
+        axis = normal_axis(self.axis, x.rank)
         if not 0 <= self.k <= x.shape[axis]:
             raise ShapeError(f"cannot take {self.k} of {x.shape[axis]} elements")
         shape = (*x.shape[:axis], self.k, *x.shape[axis + 1 :])
