@@ -48,16 +48,18 @@ def arrays_of(case: Case, precision: str = "fp32") -> list[np.ndarray | None]:
     return arrays
 
 
-def candidate_names(case: Case) -> list[str]:
+def candidate_names(case: Case, precision: str = "fp32") -> list[str]:
     """All the ways the op offers for this case on the device under test."""
     names: list[str] = []
 
+    arrays = arrays_of(case, precision)
+
     def spy(workload: Workload, candidates: list[Candidate]) -> Candidate:
-        if workload.op == case.op and not names:
+        if type(workload.op) is type(case.op) and not names:
             names.extend(c.name for c in candidates)
         return candidates[0]
 
-    Session(lambda _: graph_of(case, arrays_of(case)), device(), choose=spy).close()
+    Session(lambda _: graph_of(case, arrays), device(), precision, choose=spy).close()
     return names
 
 
@@ -67,7 +69,8 @@ def run(case: Case, candidate: str | None = None, precision: str = "fp32") -> li
 
     def choose(workload: Workload, candidates: list[Candidate]) -> Candidate:
         named = [c for c in candidates if c.name == candidate]
-        return named[0] if named and workload.op == case.op else candidates[0]
+        same = type(workload.op) is type(case.op)  # in half it names another dtype
+        return named[0] if named and same else candidates[0]
 
     source = graph_of(case, arrays)
     with Session(lambda _: source, device(), precision, choose=choose) as session:

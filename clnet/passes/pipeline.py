@@ -12,6 +12,7 @@ from clnet.passes.fold_pad import fold_pads
 from clnet.passes.fuse_elementwise import fuse_elementwise
 from clnet.passes.fuse_epilogue import fuse_epilogues
 from clnet.passes.precision import to_half
+from clnet.passes.simplify_arithmetic import simplify_arithmetic
 
 #: Each rewrite leaves a graph that computes the same. Weights absorb what they can before
 #: elementwise nodes are joined; then the joint ones move behind the op that feeds them.
@@ -20,6 +21,7 @@ REWRITES: tuple[Callable[[Graph], None], ...] = (
     fold_constants,
     fold_pads,
     fold_affine,
+    simplify_arithmetic,
     fuse_elementwise,
     fuse_epilogues,
     remove_dead_code,

@@ -1,7 +1,7 @@
 """Reads and runs mutated models, one after the other, in a process that may die of it.
 
-Takes lines ``NUMBER`` from stdin and answers each with a JSON line: what was done to the model and
-how it ended. A limit on the address space turns any allocation beyond ``MEMORY`` into a failure.
+Takes lines ``NUMBER`` from stdin and answers each with two: an empty one once clnet has run, and
+JSON, what was done to the model and how it ended. A limit on the address space turns any allocation beyond ``MEMORY`` into a failure.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from functools import cache
 from pathlib import Path
 
@@ -50,7 +50,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:  # brings the driver and its compiler in
         path = Path(folder) / "model.onnx"
         path.write_bytes(many_ops().SerializeToString())
-        judge(path)
+        with redirect_stdout(None):
+            judge(path)
     for name in REAL:
         if (DATA / name).is_file():
             clnet.load(DATA / name).close()  # its kernels are in the cache from now on
@@ -86,6 +87,7 @@ def judge(path: Path) -> dict[str, object]:
     except Exception:
         verdict, text = "traceback", traceback.format_exc()[-1500:]
     seconds, grown = time.process_time() - started, status("VmHWM") - before
+    print(flush=True)
     if ran is not None:
         verdict, text = compared(path, *ran)
     if grown > MEMORY or seconds > SECONDS:

@@ -21,6 +21,7 @@ from clnet.passes.fold_pad import fold_pads
 from clnet.passes.fuse_elementwise import fuse_elementwise
 from clnet.passes.fuse_epilogue import fuse_epilogues
 from clnet.passes.pipeline import optimize
+from clnet.passes.simplify_arithmetic import simplify_arithmetic
 
 RNG = np.random.default_rng(7)
 CONV = Conv(strides=(1, 1), pads=(1, 1, 1, 1), dilations=(1, 1))
@@ -152,3 +153,23 @@ def test_the_whole_pipeline_leaves_one_node_of_a_residual_block() -> None:
     y = build.add(elementwise("Add"), y, x)
     build.output(build.add(elementwise("Relu"), y), "y")
     assert rewritten(build, optimize) == ["Conv"]
+
+
+def test_arithmetic_with_one_number_is_simplified() -> None:
+    build = GraphBuilder("simple")
+    x = build.input("x", (2, 3, 5))
+    doubled = build.add(elementwise("Mul"), build.constant(np.full(1, 2, np.float32)), x)
+    value = doubled
+    for exponent in (2, 0.5, -1, 3):
+        power = build.constant(np.array(exponent, np.float32))
+        value = build.add(elementwise("Pow"), value, power)
+    build.output(value, "y")
+    names = rewritten(build, simplify_arithmetic)
+    assert names == ["Scale", "Mul", "Sqrt", "Reciprocal", "Pow"]
+
+
+def test_a_number_that_gives_the_shape_is_kept() -> None:
+    build = GraphBuilder("grows")
+    x = build.input("x", (3,))
+    build.output(build.add(elementwise("Mul"), x, build.constant(random(1, 1))), "y")
+    assert rewritten(build, simplify_arithmetic) == ["Mul"]

@@ -63,6 +63,8 @@ row("Pow", 2, "pow({0}, {1})", _power, integer="integer_power({0}, {1})", dtypes
 row("Min", 2, "({0} < {1} | {0} != {0} ? {0} : {1})", np.minimum, dtypes=NUMBER)
 row("Max", 2, "({0} > {1} | {0} != {0} ? {0} : {1})", np.maximum, dtypes=NUMBER)
 
+row("Scale", 1, "{0} * ({T}){factor}", lambda x, factor: x * factor, params={"factor": 1.5},
+    gradient=chain("Scale g"))  # fmt: skip
 row("Abs", 1, "fabs({0})", np.abs, integer="({0} < ({T})0 ? -{0} : {0})", dtypes=NUMBER,
     gradient=chain("AbsGradient 0 g"))  # fmt: skip
 row("Neg", 1, "-{0}", np.negative, dtypes=NUMBER, gradient=chain("Neg g"))
