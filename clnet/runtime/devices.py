@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -40,9 +41,13 @@ class Device:
 
     @cached_property
     def memory_policy(self) -> MemoryPolicy:
-        """How host and device share memory here, found by a probe."""
+        """How host and device share memory here, found by a probe. Raises DeviceError where the
+        device cannot build or run the probe's kernel."""
         with self._lock:
-            return probe_policy(self.context, self.new_queue(), self.info.unified_memory)
+            try:
+                return probe_policy(self.context, self.new_queue(), self.info.unified_memory)
+            except cl.Error as error:
+                raise DeviceError(f"{self} does not work: {driver_reason(str(error))}") from None
 
     @property
     def is_pocl(self) -> bool:
@@ -76,8 +81,8 @@ def devices() -> tuple[Device, ...]:
 def find_device(selector: str | int | Device | None = None) -> Device:
     """The device meant by an index, ``"platform:device"`` indices, or a part of a name.
 
-    None asks ``CLNET_DEVICE``, then takes the best one: a GPU before a CPU. Raises DeviceError
-    naming what there is.
+    None asks ``CLNET_DEVICE``, then takes the best one that works: a GPU before a CPU. One that
+    is passed over is warned of. Raises DeviceError naming what there is.
     """
     if isinstance(selector, Device):
         return selector
@@ -86,9 +91,21 @@ def find_device(selector: str | int | Device | None = None) -> Device:
     known = devices()
     if not known:
         raise DeviceError("no OpenCL device found; `clnet doctor` says why and how to mend it")
-    if selector is None:
-        return min(known, key=_rank)
-    return _match(str(selector), known)
+    return _best(known) if selector is None else _match(str(selector), known)
+
+
+def _best(known: tuple[Device, ...]) -> Device:
+    faults = []
+    for device in sorted(known, key=_rank):
+        try:
+            device.memory_policy  # noqa: B018  (a device that cannot share memory cannot compute)
+        except DeviceError as error:
+            faults.append(str(error))
+            continue
+        if faults:
+            warnings.warn(f"{'; '.join(faults)}: {device} is used instead", stacklevel=3)
+        return device
+    raise DeviceError("; ".join(faults))
 
 
 def _match(text: str, known: tuple[Device, ...]) -> Device:
@@ -149,6 +166,15 @@ def describe(device: Any) -> DeviceInfo:
         unified_memory=bool(device.host_unified_memory),
         blas=blas.available(),
     )
+
+
+def driver_reason(text: str) -> str:
+    """What a driver says, in one line: the compiler's error where there is one."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    reason = next((line for line in lines if line.startswith("error:")), lines[0] if lines else "")
+    if "unknown target CPU" in reason:  # LLVM does not know processors that are younger
+        return f"it is too old for this processor ({reason})"
+    return reason
 
 
 def _pocl_version(text: str) -> tuple[int, int]:

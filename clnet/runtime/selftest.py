@@ -18,7 +18,7 @@ import numpy as np
 
 from clnet.errors import ClnetError
 from clnet.runtime import blas
-from clnet.runtime.devices import Device, devices
+from clnet.runtime.devices import Device, devices, driver_reason
 from clnet.runtime.memory import Buffer, MemoryPolicy, Transfers
 from clnet.runtime.opencl import cl
 
@@ -78,8 +78,10 @@ def selftest(device: Device) -> Iterator[Check]:
     for name, function in checks.items():
         try:
             yield function(device)
-        except (cl.Error, ClnetError) as error:
-            yield Check(name, "failed", " ".join(str(error).split())[:200])
+        except cl.Error as error:
+            yield Check(name, "failed", driver_reason(str(error))[:200])
+        except ClnetError as error:
+            yield Check(name, "failed", str(error)[:200])
 
 
 _KERNELS = """

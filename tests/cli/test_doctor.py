@@ -201,7 +201,7 @@ def test_a_gpus_group_is_read_from_its_file(machine: Machine) -> None:
 def run_child(monkeypatch: pytest.MonkeyPatch, code: str) -> list[Finding]:
     command = [sys.executable, "-c", code]
     monkeypatch.setattr(survey, "python_command", lambda *arguments: command)
-    return survey.selftest(CPU)
+    return survey.selftest(CPU, Machine(Path("/"), {}, "x86_64", is_root=False))
 
 
 KERNELS_OK = 'print(\'{"name": "kernels", "status": "ok", "detail": ""}\', flush=True);'
@@ -220,6 +220,12 @@ def test_a_driver_that_hangs_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(survey, "_SECONDS", 0.5)
     findings = run_child(monkeypatch, f"import time; {KERNELS_OK} time.sleep(60)")
     assert findings[-1].status == "failed" and "hangs" in findings[-1].detail
+
+
+def test_a_driver_older_than_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = '{"name": "kernels", "status": "failed", "detail": "it is too old for this processor"}'
+    *_, instead = run_child(monkeypatch, f"print({old!r})")
+    assert instead.fix.endswith("-m pip install intel-opencl-rt intel-cmplr-lib-rt")
 
 
 def test_chatter_of_a_driver_is_not_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:

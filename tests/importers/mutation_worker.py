@@ -1,7 +1,8 @@
 """Reads and runs mutated models, one after the other, in a process that may die of it.
 
 Takes lines ``NUMBER`` from stdin and answers each with two: an empty one once clnet has run, and
-JSON, what was done to the model and how it ended. A limit on the address space turns any allocation beyond ``MEMORY`` into a failure.
+JSON, what was done to the model and how it ended. A limit on the address space turns any allocation
+beyond ``MEMORY`` into a failure.
 """
 
 from __future__ import annotations

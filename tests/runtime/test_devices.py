@@ -13,11 +13,14 @@ from clnet.device_info import DeviceInfo
 from clnet.errors import DeviceError
 from clnet.runtime import devices as module
 from clnet.runtime.devices import Device, find_device
+from clnet.runtime.memory import MemoryPolicy
+from clnet.runtime.opencl import cl
 
 
 def fake(index: int, address: str, **info: object) -> Device:
     device = Device(index, address, SimpleNamespace())
     device.__dict__["info"] = DeviceInfo(**info)  # type: ignore[arg-type]
+    device.__dict__["memory_policy"] = MemoryPolicy.COPY
     return device
 
 
@@ -50,6 +53,25 @@ def test_selectors(machine: pytest.MonkeyPatch, selector: str | int, index: int)
 def test_what_is_not_there(machine: pytest.MonkeyPatch, selector: str | int) -> None:
     with pytest.raises(DeviceError, match=f"'{selector}'.*2: Mali-G610"):
         find_device(selector)
+
+
+def test_a_device_that_does_not_work_is_passed_over_and_named(
+    machine: pytest.MonkeyPatch,
+) -> None:
+    def broken(*_: object) -> MemoryPolicy:
+        raise cl.RuntimeError("clBuildProgram failed:\n\nerror: unknown target CPU 'generic'\n")
+
+    old = fake(0, "0:0", name="cpu", platform="Portable Computing Language", kind="cpu")
+    del old.__dict__["memory_policy"]
+    old.__dict__["context"] = None
+    machine.setattr(old, "new_queue", lambda: None)
+    machine.setattr(module, "probe_policy", broken)
+    machine.setattr(module, "devices", lambda: (old, MACHINE[0]))
+    with pytest.warns(UserWarning, match="cpu.*too old.*Some CPU 9000.*is used instead"):
+        assert find_device() is MACHINE[0]
+    machine.setattr(module, "devices", lambda: (old,))
+    with pytest.raises(DeviceError, match="does not work: it is too old for this processor"):
+        find_device()
 
 
 def test_the_best_is_a_gpu_then_pocl(machine: pytest.MonkeyPatch) -> None:

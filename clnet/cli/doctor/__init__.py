@@ -67,7 +67,7 @@ def examine(machine: Machine, usable: list[str]) -> Iterator[Section]:
     yield Section("Libraries", tuple(libraries.optional(machine)))
     for device in found.devices:
         name = f"{device.name} ({device.platform})"
-        findings = survey.selftest(device)
+        findings = survey.selftest(device, machine)
         if survey.is_usable(findings):
             usable.append(name)
         yield Section(f"Device {device.index}: {name}", tuple(findings))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clnet.cli.doctor.finding import Finding
+from clnet.cli.doctor.machine import Machine
 from clnet.runtime.child import python_command
 
 _SECONDS = 180  # for one device; usually 1 to 5, more where CLBlast is compiled for the first time
@@ -61,7 +62,7 @@ def survey() -> Survey:
     )
 
 
-def selftest(device: Device) -> list[Finding]:
+def selftest(device: Device, machine: Machine) -> list[Finding]:
     """Run a device's self-test; what it found until it ended, however it did."""
     lines, error = _child(str(device.index))
     checks = [json.loads(line) for line in lines]
@@ -69,7 +70,16 @@ def selftest(device: Device) -> list[Finding]:
     if error:
         after = f"after {checks[-1]['name']}" if checks else "at once"
         findings.append(Finding("failed", "self-test", f"{error} {after}"))
+    if any("too old for this processor" in f.detail for f in findings):
+        findings.append(Finding("note", "instead", "another OpenCL for this CPU", newer(machine)))
     return findings
+
+
+def newer(machine: Machine) -> str:
+    """The command that brings an OpenCL which knows a young processor."""
+    if machine.architecture == "x86_64":
+        return machine.pip("intel-opencl-rt", "intel-cmplr-lib-rt")
+    return machine.apt("pocl-opencl-icd") + "   # of a newer distribution"
 
 
 def is_usable(findings: Sequence[Finding]) -> bool:
