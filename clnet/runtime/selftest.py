@@ -81,7 +81,7 @@ def selftest(device: Device) -> Iterator[Check]:
         except cl.Error as error:
             yield Check(name, "failed", driver_reason(str(error))[:200])
         except ClnetError as error:
-            yield Check(name, "failed", str(error)[:200])
+            yield Check(name, "failed", " ".join(str(error).split())[:200])
 
 
 _KERNELS = """
