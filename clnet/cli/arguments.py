@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +24,12 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 def add_model(parser: argparse.ArgumentParser) -> None:
     """A model file and how to compile it."""
     parser.add_argument("model", metavar="MODEL", help="model file, for instance model.onnx")
+    parser.add_argument(
+        "--weights",
+        metavar="FILE",
+        type=Path,
+        help="weights of a Caffe or Darknet model (default: the file of the same name beside it)",
+    )
     add_device(parser)
     parser.add_argument(
         "--precision",

@@ -40,7 +40,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     with working(f"compiling {arguments.model}"):
         session = clnet.load(
-            arguments.model, arguments.device, arguments.precision, dict(arguments.shape)
+            arguments.model,
+            arguments.device,
+            arguments.precision,
+            dict(arguments.shape),
+            arguments.weights,
         )
     with session, working(f"running {arguments.model}"):
         _fill_inputs(session)

@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Describe the model."""
     from clnet.importers import read_model
 
-    graph = read_model(Path(arguments.model), dict(arguments.shape))
+    graph = read_model(Path(arguments.model), dict(arguments.shape), arguments.weights)
     description = describe(graph)
     description["plan"] = _plan(graph, arguments)
     if arguments.json:

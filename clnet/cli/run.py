@@ -80,10 +80,12 @@ def run(arguments: argparse.Namespace) -> int:
     arrays = {name: _load(path) for name, path in arguments.input}
     shapes = dict(arguments.shape) | {name: array.shape for name, array in arrays.items()}
     # Read it without a device first: what the user got wrong is said before minutes of compiling.
-    inputs = read_model(Path(arguments.model), shapes).inputs
+    inputs = read_model(Path(arguments.model), shapes, arguments.weights).inputs
     feeds = _feeds(arguments, arrays, inputs)
     with working(f"compiling {arguments.model}"):
-        session = clnet.load(arguments.model, arguments.device, arguments.precision, shapes)
+        session = clnet.load(
+            arguments.model, arguments.device, arguments.precision, shapes, arguments.weights
+        )
     with session:
         outputs = session.run(feeds)
         device = str(session.device)
