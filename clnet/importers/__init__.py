@@ -61,5 +61,7 @@ def _files(path: Path, weights: Path | None) -> tuple[Path, Path | None]:
         if not path.is_file():
             raise ModelError("cannot be read: no such file", file=path)
         if not weights.is_file():
-            raise ModelError(f"needs its weights: none are given, nor is there {weights}", file=path)
+            raise ModelError(
+                f"needs its weights: none are given, nor is there {weights}", file=path
+            )
     return path, weights

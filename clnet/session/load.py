@@ -25,8 +25,8 @@ def load(
     or the best there is. ``precision`` "fp16" stores (and, where the device can, computes) in
     half. ``input_shapes`` gives shapes by input name where the model leaves them open; an open
     batch is 1 otherwise. ``weights`` is the second file of Caffe's and Darknet's models; without
-    it, the one of the same name beside ``model`` is taken. Raises ModelError for what is wrong with the file, DeviceError where no
-    device fits.
+    it, the one of the same name beside ``model`` is taken. Raises ModelError for what is wrong
+    with the file, DeviceError where no device fits.
     """
     path = Path(model)
 
