@@ -153,18 +153,16 @@ __kernel void gemm_tile(__global const storage* a, __global const storage* b C_P
                 if (m0 + i < M)
                     FINISH(accumV, LOADV_ACCUM, STOREV_ACCUM, sums[i][j], z, m0 + i, n0 + j * VW)
     } else {
-#if VW > 1
-        accum lanes[TILE_M * TILE_N];
+        accumV vectors[TILE_M * VECTORS];
+        const __private accum* lanes = (const __private accum*)vectors;
 #pragma unroll
         for (int i = 0; i < TILE_M; ++i)
 #pragma unroll
-            for (int j = 0; j < VECTORS; ++j)
-                CAT(vstore, VW)(sums[i][j], i * VECTORS + j, lanes);
+            for (int j = 0; j < VECTORS; ++j) vectors[i * VECTORS + j] = sums[i][j];
 #pragma unroll 1
         for (int i = 0; i < min(TILE_M, M - m0); ++i)
 #pragma unroll 1
             for (int j = 0; j < N - n0; ++j)
                 FINISH(accum, LOAD_ACCUM, STORE_ACCUM, lanes[i * TILE_N + j], z, m0 + i, n0 + j)
-#endif
     }
 }

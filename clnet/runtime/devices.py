@@ -139,6 +139,8 @@ def describe(device: Any) -> DeviceInfo:
     is_cpu = bool(device.type & cl.device_type.CPU) or "llvmpipe" in device.name
     width = device.native_vector_width_float or device.preferred_vector_width_float or 4
     width = max(w for w in (1, 2, 4, 8, 16) if w <= width)
+    if is_cpu:
+        width = max(width, 4)  # PoCL says 1 on ARM, whose vectors hold four
     form = "fma"
     if is_cpu and "portable" in platform.name.lower():
         if _pocl_version(platform.version) < (3, 1):

@@ -89,13 +89,26 @@ __kernel void fill(__global int* out, const int size) {
     const int i = get_global_id(0);
     if (i < size) out[i] = 3 * i + (int)get_local_size(0);
 }
+
+__kernel void count(__global int* out, const int rounds) {
+    int sum = 0;
+    for (int i = 0; i < rounds; ++i)
+        for (int j = 0; j < rounds; ++j) sum = (sum ^ j) + 1;
+    out[0] = sum;
+}
 """
+#: Rounds of each of two loops: Mesa 22's llvmpipe ends all loops after 65535.
+_ROUNDS = 300
 
 
 def _kernels(device: Device) -> Check:
-    """Work-groups of one item, of odd sizes and of the largest, on sizes they do not divide."""
+    """Work-groups of one item, of odd sizes and of the largest, on sizes they do not divide; loops
+    that go on for long."""
     queue = device.new_queue()
-    kernel = cl.Kernel(_build(device, _KERNELS), "fill")
+    program = _build(device, _KERNELS)
+    if not _counts(device, queue, cl.Kernel(program, "count")):
+        return Check("kernels", "failed", "long loops end early: results will be wrong")
+    kernel = cl.Kernel(program, "fill")
     limit = kernel.get_work_group_info(cl.kernel_work_group_info.WORK_GROUP_SIZE, device.cl_device)
     limit = min(limit, device.info.max_work_item_sizes[0])
     for local in sorted({1, min(7, limit), max(1, limit - 1), limit}):
@@ -108,6 +121,20 @@ def _kernels(device: Device) -> Check:
         if not np.array_equal(out, 3 * np.arange(size) + local):
             return Check("kernels", "failed", f"wrong results in work-groups of {local}")
     return Check("kernels", "ok", f"work-groups of 1 to {limit} items give the right results")
+
+
+def _counts(device: Device, queue: Any, kernel: Any) -> bool:
+    """Whether a kernel's loops run to their end."""
+    expected = 0
+    for _ in range(_ROUNDS):
+        for j in range(_ROUNDS):
+            expected = (expected ^ j) + 1
+    out = np.zeros(1, np.int32)
+    buffer = cl.Buffer(device.context, cl.mem_flags.WRITE_ONLY, out.nbytes)
+    kernel.set_args(buffer, np.int32(_ROUNDS))
+    cl.enqueue_nd_range_kernel(queue, kernel, (1,), None)
+    cl.enqueue_copy(queue, out, buffer)
+    return bool(out[0] == expected)
 
 
 def _mapping(device: Device) -> Check:

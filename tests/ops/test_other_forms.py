@@ -1,5 +1,5 @@
-"""The shapes that kernels take on GPUs (groups, tiles of four) compute the same; any device can
-run them, so they are tested without a GPU."""
+"""The shapes that kernels take on other devices compute the same: groups and tiles of four on GPUs,
+single elements where a driver has no vectors, vectors of four on ARM. Any device can run them."""
 
 from __future__ import annotations
 
@@ -26,14 +26,21 @@ CASES = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def as_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    info = device().info
-    gpu = replace(info, kind="gpu", vector_width=4, blas=False)
-    monkeypatch.setitem(vars(device()), "info", gpu)
+FORMS = {
+    "gpu": {"kind": "gpu", "vector_width": 4},
+    "scalar": {"kind": "cpu", "vector_width": 1},
+    "neon": {"kind": "cpu", "vector_width": 4},
+}
 
 
+@pytest.fixture(params=FORMS)
+def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = replace(device().info, blas=False, **FORMS[request.param])
+    monkeypatch.setitem(vars(device()), "info", other)
+
+
+@pytest.mark.usefixtures("form")
 @pytest.mark.parametrize("case", CASES)
-def test_gpu_form_equals_the_reference(case: Case) -> None:
+def test_other_form_equals_the_reference(case: Case) -> None:
     for name in candidate_names(case):
         check(case, name)
