@@ -12,10 +12,11 @@ from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProt
 
 from clnet.errors import ClnetError, ModelError, UnsupportedError
 from clnet.graph import Graph, GraphBuilder, Value
+from clnet.importers.names import shown
 from clnet.importers.onnx.generic import converter_for
 from clnet.importers.onnx.inputs import input_specs
 from clnet.importers.onnx.node import OnnxNode
-from clnet.importers.onnx.order import execution_order, label_of, shown, subgraphs
+from clnet.importers.onnx.order import execution_order, label_of, subgraphs
 from clnet.importers.onnx.scope import FunctionKey, Scope, Tensors, domain_of, opset_versions
 from clnet.importers.onnx.standard_functions import has_standard_function, standard_function
 from clnet.importers.onnx.tensors import read_tensor

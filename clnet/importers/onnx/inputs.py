@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from onnx import ValueInfoProto
 
 from clnet.errors import InputError, ModelError, UnsupportedError
-from clnet.importers.onnx.order import shown
+from clnet.importers.names import shown
 from clnet.importers.onnx.tensors import MAX_RANK, dtype_of
 from clnet.tensor_spec import TensorSpec
 

@@ -7,12 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from onnx import AttributeProto, GraphProto, NodeProto
 
 from clnet.errors import ModelError
-
-
-def shown(name: str) -> str:
-    """A name out of a model, made safe and short for a message."""
-    text = name.encode("unicode_escape").decode()
-    return f"'{text if len(text) <= 60 else text[:57] + '...'}'"
+from clnet.importers.names import shown
 
 
 def label_of(node: NodeProto) -> str:
