@@ -1,0 +1,76 @@
+"""Layers without weights that keep the shape: softmax, normalization, dropout and the like."""
+
+from __future__ import annotations
+
+import math
+
+from clnet.errors import ModelError, ShapeError
+from clnet.graph import Value
+from clnet.importers.darknet.layer import Layer
+from clnet.importers.darknet.registry import converter
+from clnet.ops.pooling import AveragePool
+from clnet.ops.slice import Slice
+from clnet.ops.softmax import Softmax
+
+
+@converter("dropout", "cost", "empty", "silence")
+def nothing(layer: Layer) -> Value:
+    """Layers that only act in training."""
+    return layer.input
+
+
+@converter("activation")
+def activation(layer: Layer) -> Value:
+    return layer.activated(layer.input, "linear")
+
+
+@converter("logistic", "logxent")
+def logistic(layer: Layer) -> Value:
+    return layer.apply("Sigmoid", layer.input)
+
+
+@converter("softmax", "soft")
+def softmax(layer: Layer) -> Value:
+    """Over all inputs, or over each of ``groups`` equal runs of them."""
+    layer.refuse("spatial")
+    if "tree" in layer.options.options:
+        raise ModelError("tree=: hierarchies of classes are not supported")
+    x = layer.input
+    groups = layer.options.integer("groups", 1, low=1)
+    temperature = layer.options.real("temperature", 1)
+    batch, *shape = x.spec.shape
+    count = math.prod(shape)
+    if count % groups or temperature == 0:
+        raise ShapeError(f"{count} inputs, groups={groups}, temperature={temperature:g}")
+    y = layer.reshape(x, batch, groups, count // groups)
+    if temperature != 1:
+        y = layer.apply("Scale", y, factor=1 / temperature)
+    return layer.reshape(layer.add(Softmax(2), y), batch, *shape)
+
+
+@converter("normalization", "lrn")
+def normalization(layer: Layer) -> Value:
+    """x / (kappa + alpha · sum of x² over the ``size`` channels around)^beta.
+
+    Darknet slides the sum from channel to channel, but starts one channel short: channel size/2 is
+    never added, though it is subtracted when it leaves. So all sums lack it, as trained networks
+    expect.
+    """
+    x = layer.image
+    size = layer.options.integer("size", 5, low=1)
+    alpha, beta = layer.options.real("alpha", 1e-4), layer.options.real("beta", 0.75)
+    batch, channels, height, width = x.spec.shape
+    half = size // 2
+    if half > channels:
+        raise ShapeError(f"size={size} for {channels} channels")
+    squares = layer.apply("Mul", x, x)
+    column = layer.reshape(squares, batch, 1, channels, height * width)
+    pads = ((size - 1) // 2, 0, half, 0)
+    mean = AveragePool((size, 1), (1, 1), pads, (1, 1), count_include_pad=True)
+    means = layer.reshape(layer.add(mean, column), *x.spec.shape)
+    sums = layer.apply("Scale", means, factor=float(size))
+    if half < channels:
+        sums = layer.apply("Sub", sums, layer.add(Slice((half,), (half + 1,), (1,)), squares))
+    kappa = layer.constant(layer.options.real("kappa", 1))
+    norms = layer.apply("Add", layer.apply("Scale", sums, factor=alpha), kappa)
+    return layer.apply("Mul", x, layer.apply("Pow", norms, layer.constant(-beta)))
