@@ -19,6 +19,8 @@ from clnet.ops.reshape import Reshape
 
 #: Longer images than this exist nowhere; tables for resizing them would fill the memory.
 MAX_EXTENT = 1 << 20
+#: More than any stride, padding or dilation.
+MAX_STEP = 1 << 16
 _SHORT = {"convolutional": "conv"}
 
 
@@ -112,10 +114,10 @@ class Layer:
 
     def strides(self) -> tuple[int, int]:
         """``stride``, or ``stride_y`` and ``stride_x``."""
-        stride = self.options.integer("stride", 1, low=1)
+        stride = self.options.integer("stride", 1, low=1, high=MAX_STEP)
         return (
-            self.options.integer("stride_y", stride, low=1),
-            self.options.integer("stride_x", stride, low=1),
+            self.options.integer("stride_y", stride, low=1, high=MAX_STEP),
+            self.options.integer("stride_x", stride, low=1, high=MAX_STEP),
         )
 
     def activated(self, value: Value, default: str) -> Value:
@@ -129,10 +131,11 @@ class Layer:
         """Raise UnsupportedError for options that are set and would change the result."""
         for key in keys:
             if self.options.flag(key):
-                raise UnsupportedError(f"{key}={shown(self.options.text(key, ''))}")
+                raise UnsupportedError(f"{key}={self.options.text(key, '')[:20]} is not supported")
 
 
-def check_extent(*extents: int) -> None:
-    """Raise UnsupportedError where an image would be absurdly long."""
-    if max(extents) > MAX_EXTENT:
-        raise UnsupportedError(f"an image of {'x'.join(map(str, extents))} pixels")
+def check_extent(value: Value) -> Value:
+    """``value``, unless it is an absurdly long image. Raises UnsupportedError."""
+    if max(value.spec.shape[2:], default=0) > MAX_EXTENT:
+        raise UnsupportedError(f"gives {value.spec}, an image of more than {MAX_EXTENT} pixels")
+    return value

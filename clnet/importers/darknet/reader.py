@@ -43,7 +43,7 @@ def _read(sections: list[Section], name: str, weights: Weights, shapes: Shapes) 
     build = GraphBuilder(name)
     try:
         shape = _input_shape(sections[0], shapes)
-        value: Value | None = build.input(INPUT, shape)
+        value: Value | None = check_extent(build.input(INPUT, shape))
     except ModelError as error:
         raise error.located(node="net") from error
     size = (shape[2], shape[3]) if len(shape) == 4 else (1, 1)
@@ -79,7 +79,7 @@ def _convert(layer: Layer) -> Value:
     try:
         if kind not in CONVERTERS:
             raise UnsupportedError(f"layers of type {shown(kind)} are not supported")
-        return CONVERTERS[kind](layer)
+        return check_extent(CONVERTERS[kind](layer))
     except ModelError as error:
         raise error.located(node=layer.label) from error
     except ClnetError:
@@ -104,6 +104,4 @@ def _input_shape(net: Section, shapes: Shapes) -> tuple[int, ...]:
     given = tuple(int(d) for d in shapes.get(INPUT, declared))
     if len(given) != len(declared) or given[1] != declared[1] or min(given) < 1:
         raise InputError(f"input {INPUT} is {list(declared)}; {list(given)} does not fit")
-    if len(given) == 4:
-        check_extent(*given[2:])
     return given

@@ -8,7 +8,7 @@ import numpy as np
 
 from clnet.errors import ShapeError, UnsupportedError
 from clnet.graph import Value
-from clnet.importers.darknet.layer import Layer
+from clnet.importers.darknet.layer import MAX_STEP, Layer
 from clnet.importers.darknet.layers.pooling import blurred
 from clnet.importers.darknet.registry import converter
 from clnet.ops.batch_normalization import BatchNormalization
@@ -17,7 +17,8 @@ from clnet.ops.conv_transpose import ConvTranspose
 from clnet.ops.gemm import Gemm, MatMul
 from clnet.ops.transpose import Transpose
 
-#: Darknet divides by √variance + ε, where others divide by √(variance + ε).
+#: Where Darknet adds it has changed: to the root of the variance at first, to the variance later,
+#: and ten times as much on GPUs. Networks with small variances show it. This is as OpenCV does it.
 EPSILON = 1e-6
 #: Options that change which weights there are, or what is computed with them.
 _OTHER_WEIGHTS = (
@@ -38,11 +39,8 @@ def _statistics(layer: Layer, channels: int) -> list[np.ndarray]:
 
 def _normalized(layer: Layer, x: Value, bias: np.ndarray, statistics: list[np.ndarray]) -> Value:
     scale, mean, variance = statistics
-    with np.errstate(invalid="ignore", over="ignore"):  # weights may be anything
-        deviation = np.sqrt(variance.astype(np.float64)) + EPSILON
-        square = (deviation * deviation).astype(np.float32)
-    parameters = [layer.constant(a) for a in (scale, bias, mean, square)]
-    result: Value = layer.add(BatchNormalization(epsilon=0.0), x, *parameters)
+    parameters = [layer.constant(a) for a in (scale, bias, mean, variance)]
+    result: Value = layer.add(BatchNormalization(EPSILON), x, *parameters)
     return result
 
 
@@ -60,7 +58,8 @@ def _linear(
 def _padding(layer: Layer) -> tuple[int, int]:
     """Kernel size and padding: half the size with ``pad``, else ``padding``."""
     size = layer.options.integer("size", 1, low=1)
-    return size, size // 2 if layer.options.flag("pad") else layer.options.integer("padding", 0)
+    padding = layer.options.integer("padding", 0, high=MAX_STEP)
+    return size, size // 2 if layer.options.flag("pad") else padding
 
 
 @converter("convolutional", "conv")
@@ -70,7 +69,7 @@ def convolutional(layer: Layer) -> Value:
     filters = layer.options.integer("filters", 1, low=1)
     groups = layer.options.integer("groups", 1, low=1)
     size, pad = _padding(layer)
-    dilation = layer.options.integer("dilation", 1, low=1) if size > 1 else 1
+    dilation = layer.options.integer("dilation", 1, low=1, high=MAX_STEP) if size > 1 else 1
     if dilation > 1 and 2 * pad != size - 1:  # Darknet's output would be larger than what it fills
         raise UnsupportedError(f"dilation={dilation} with size={size} and padding={pad}")
     channels = x.spec.shape[1]

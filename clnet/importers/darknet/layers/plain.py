@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from clnet.errors import ModelError, ShapeError
+from clnet.errors import ShapeError, UnsupportedError
 from clnet.graph import Value
 from clnet.importers.darknet.layer import Layer
 from clnet.importers.darknet.registry import converter
@@ -34,7 +34,7 @@ def softmax(layer: Layer) -> Value:
     """Over all inputs, or over each of ``groups`` equal runs of them."""
     layer.refuse("spatial")
     if "tree" in layer.options.options:
-        raise ModelError("tree=: hierarchies of classes are not supported")
+        raise UnsupportedError("tree=: hierarchies of classes are not supported")
     x = layer.input
     groups = layer.options.integer("groups", 1, low=1)
     temperature = layer.options.real("temperature", 1)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from clnet.errors import ShapeError
 from clnet.graph import Value
-from clnet.importers.darknet.layer import Layer, check_extent
+from clnet.importers.darknet.layer import MAX_STEP, Layer
 from clnet.importers.darknet.registry import converter
+from clnet.ops.concat import Concat
 from clnet.ops.depth_to_space import DepthToSpace, SpaceToDepth
 from clnet.ops.pooling import AveragePool
 from clnet.ops.resize import Resize
@@ -16,7 +19,7 @@ from clnet.ops.slice import Slice
 def upsample(layer: Layer) -> Value:
     """Each pixel ``stride`` times along both axes; a negative stride adds up blocks instead."""
     x = layer.image
-    stride = layer.options.integer("stride", 2, low=-(1 << 20), high=1 << 20)
+    stride = layer.options.integer("stride", 2, low=-MAX_STEP, high=MAX_STEP)
     scale = layer.options.real("scale", 1)
     batch, channels, height, width = x.spec.shape
     if stride < 0:
@@ -26,7 +29,6 @@ def upsample(layer: Layer) -> Value:
     else:
         if stride == 0:
             raise ShapeError("stride=0")
-        check_extent(height * stride, width * stride)
         target = (batch, channels, height * stride, width * stride)
         scales = (1.0, 1.0, float(stride), float(stride))
         op = Resize(target, scales, coordinate_mode="asymmetric", nearest_mode="floor")
@@ -40,17 +42,23 @@ def reorg(layer: Layer) -> Value:
 
     It means to do the opposite of what it does: it takes the input's memory for that of an image
     with ``stride`` times the width and height and fewer channels, and turns blocks of that one
-    into channels. ``reverse`` is the inverse of the layer it means to be.
+    into channels. ``reverse`` is the inverse of the layer it means to be; ``extra`` is another one,
+    that only appends so many zeros.
     """
-    layer.refuse("flatten", "extra")
+    layer.refuse("flatten")
+    extra = layer.options.integer("extra", 0, high=1 << 16)
+    if extra:
+        flat = layer.flat(layer.input)
+        zeros = layer.constant(np.zeros((flat.spec.shape[0], extra)))
+        longer: Value = layer.add(Concat(1), flat, zeros)
+        return longer
     x = layer.image
-    stride = layer.options.integer("stride", 1, low=1, high=1 << 15)
+    stride = layer.options.integer("stride", 1, low=1, high=MAX_STEP)
     batch, channels, height, width = x.spec.shape
     area = stride * stride
     if channels % area:
         raise ShapeError(f"{channels} channels do not divide by stride={stride} squared")
     if layer.options.flag("reverse"):
-        check_extent(height * stride, width * stride)
         result: Value = layer.add(DepthToSpace(stride), x)
         return result
     if height % stride or width % stride:
@@ -64,7 +72,7 @@ def reorg(layer: Layer) -> Value:
 def reorg3d(layer: Layer) -> Value:
     """What reorg means to be: blocks of pixels become channels."""
     layer.refuse("reverse")
-    stride = layer.options.integer("stride", 1, low=1, high=1 << 15)
+    stride = layer.options.integer("stride", 1, low=1, high=MAX_STEP)
     result: Value = layer.add(SpaceToDepth(stride), layer.image)
     return result
 
