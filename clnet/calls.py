@@ -7,7 +7,7 @@ one. A candidate is one way to compute a node: a few calls in order, with the wo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -125,24 +125,44 @@ class Placement:
     replaces: int | None = None
 
 
+#: The value of each of a candidate's parameters, by name.
+Values = Mapping[str, int]
+
+
 @dataclass(frozen=True)
 class SearchSpace:
-    """What a tuner may vary: values of each macro, and local sizes (None: the driver's choice)."""
+    """What a tuner may vary: the options of each parameter, the default first, and the candidate
+    with a choice of them (None where they do not fit together)."""
 
-    macros: Mapping[str, Sequence[int | str]] = field(default_factory=dict)
-    local_sizes: Sequence[tuple[int, ...] | None] = (None,)
+    options: Mapping[str, tuple[int, ...]]
+    vary: Callable[[Values], Candidate | None]
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One way to compute a node. The first that ``Op.lower`` returns is the untuned default."""
+    """One way to compute a node. The first that ``Op.lower`` returns is the untuned default.
+
+    ``values`` are the parameters that it was made with, out of its ``space``.
+    """
 
     name: str
     calls: tuple[Call, ...]
     workspace: tuple[int, ...] = ()
     packed: tuple[Packed, ...] = ()
     placements: tuple[Placement, ...] = ()
+    values: Values = field(default_factory=dict)
     space: SearchSpace | None = None
+
+
+def tunable(
+    make: Callable[[Values], Candidate | None], options: Mapping[str, Sequence[int]]
+) -> Candidate | None:
+    """The candidate that ``make`` gives for the first option of every parameter, with the others as
+    its search space."""
+    space = SearchSpace({name: tuple(values) for name, values in options.items()}, make)
+    values = {name: some[0] for name, some in space.options.items()}
+    candidate = make(values)
+    return None if candidate is None else replace(candidate, values=values, space=space)
 
 
 @dataclass(frozen=True)

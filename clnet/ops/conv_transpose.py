@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from clnet.calls import Candidate, In, KernelCall, Out, SearchSpace, Workload
+from clnet.calls import Candidate, In, KernelCall, Out, Values, Workload, tunable
 from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
 from clnet.ops.base import Arg, Case, Op, register
@@ -17,9 +17,8 @@ from clnet.ops.conv.channels import channels
 from clnet.ops.conv.geometry import check_attributes
 from clnet.ops.conv.phases import by_phase, transposed
 from clnet.ops.conv.problem import ConvProblem, kernel_defines
-from clnet.ops.conv.tiles import options
 from clnet.ops.expression import Expression
-from clnet.ops.lowering import ceil_div, grid
+from clnet.ops.lowering import ceil_div, grid, options
 from clnet.tensor_spec import TensorSpec
 
 
@@ -128,19 +127,28 @@ class ConvTranspose(Op):
 def _gather(problem: ConvProblem) -> Candidate:
     g = problem.geometry
     pixels = ceil_div(g.out[2], g.strides[2])
-    tile_x = 4 if pixels > 2 else 1
+
+    def make(values: Values) -> Candidate:
+        tile_x, tile_m = values["TILE_X"], values["TILE_M"]
+        tiles = ceil_div(pixels, tile_x) * g.strides[2] * g.out[1] * g.out[0]
+        sizes = (g.n, g.groups, g.cg, g.mg, *g.size, *g.out, *g.pads)
+        call = KernelCall(
+            "conv_transpose",
+            "conv_transpose",
+            (In(0), In(1), *problem.bias, Out(), *map(np.int32, sizes), *problem.extras),
+            grid(tiles, g.groups * ceil_div(g.mg, tile_m), g.n),
+            None,
+            (*problem.defines(), *kernel_defines(g), ("TILE_X", tile_x), ("TILE_M", tile_m)),
+        )
+        return Candidate("gather", (call,))
+
     tile_m = next(t for t in (4, 2, 1) if g.mg >= t)
-    tiles = ceil_div(pixels, tile_x) * g.strides[2] * g.out[1] * g.out[0]
-    sizes = (g.n, g.groups, g.cg, g.mg, *g.size, *g.out, *g.pads)
-    call = KernelCall(
-        "conv_transpose",
-        "conv_transpose",
-        (In(0), In(1), *problem.bias, Out(), *map(np.int32, sizes), *problem.extras),
-        grid(tiles, g.groups * ceil_div(g.mg, tile_m), g.n),
-        None,
-        (*problem.defines(), *kernel_defines(g), ("TILE_X", tile_x), ("TILE_M", tile_m)),
+    candidate = tunable(
+        make,
+        {
+            "TILE_X": options(4 if pixels > 2 else 1, (1, 2, 4, 8)),
+            "TILE_M": options(tile_m, (1, 2, 4, 8)),
+        },
     )
-    space = SearchSpace(
-        {"TILE_X": options(tile_x, (1, 2, 4, 8)), "TILE_M": options(tile_m, (1, 2, 4, 8))}
-    )
-    return Candidate("gather", (call,), space=space)
+    assert candidate is not None
+    return candidate

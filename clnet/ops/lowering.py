@@ -28,6 +28,11 @@ def round_up(a: int, b: int) -> int:
     return ceil_div(a, b) * b
 
 
+def options(default: int, values: Sequence[int]) -> tuple[int, ...]:
+    """A tunable's values with its default ahead."""
+    return (default, *(v for v in values if v != default))
+
+
 def strides_of(shape: Sequence[int]) -> tuple[int, ...]:
     """Row-major strides in elements."""
     return tuple(math.prod(shape[i + 1 :]) for i in range(len(shape)))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from clnet.calls import Candidate, Define, In, KernelCall, Out, SearchSpace
+from clnet.calls import Candidate, Define, In, KernelCall, Out, Values, tunable
 from clnet.ops.conv.packing import blocked_weights
 from clnet.ops.conv.problem import ConvProblem
-from clnet.ops.conv.tiles import least_waste, options, split
-from clnet.ops.lowering import ceil_div, grid
+from clnet.ops.conv.tiles import least_waste, split
+from clnet.ops.lowering import ceil_div, grid, options
 
 #: Pixels in a vector of a GPU: 128 bits of floats.
 GPU_WIDTH = 4
@@ -21,23 +21,26 @@ def pointwise(problem: ConvProblem) -> Candidate | None:
     if not g.is_pointwise or g.pixels < width:
         return None
     spans = [v for v in (3, 2, 1) if v * width <= g.pixels]
-    tile_v = least_waste(ceil_div(g.pixels, width), spans)
-    block = least_waste(g.mg, (8, 6, 4) if problem.registers > 16 else (4,))
+    blocks = (8, 6, 4) if problem.registers > 16 else (4, 2)
     images = g.n * g.groups
-    blocks, tiles = ceil_div(g.mg, block), ceil_div(g.pixels, tile_v * width)
-    items = problem.work_items(images * g.mg * g.pixels * g.cg)
-    tiles_per_item, blocks_per_item = split(tiles, blocks, ceil_div(items, images))
-    size = (ceil_div(tiles, tiles_per_item), ceil_div(blocks, blocks_per_item), images)
-    defines = (*problem.cpu_defines(), ("TILE_V", tile_v), ("ALIGNED", 0), ("FINE", 0))
-    space = SearchSpace(
+
+    def make(values: Values) -> Candidate:
+        block, tile_v = values["BLOCK"], values["TILE_V"]
+        across, down = ceil_div(g.mg, block), ceil_div(g.pixels, tile_v * width)
+        items = ceil_div(values["ITEMS"], images)
+        tiles_per_item, blocks_per_item = split(down, across, items)
+        size = (ceil_div(down, tiles_per_item), ceil_div(across, blocks_per_item), images)
+        defines = (*problem.cpu_defines(), ("TILE_V", tile_v), ("ALIGNED", 0), ("FINE", 0))
+        return _candidate(problem, block, blocks_per_item, tiles_per_item, size, (1, 1, 1), defines)
+
+    return tunable(
+        make,
         {
-            "TILE_V": options(tile_v, spans),
-            "BLOCK": options(block, (4, 6, 8)),
-            "MULADD": options(problem.muladd, (0, 1, 2)),
-        }
+            "TILE_V": options(least_waste(ceil_div(g.pixels, width), spans), spans),
+            "BLOCK": options(least_waste(g.mg, blocks[: 3 if len(blocks) > 2 else 1]), blocks),
+            "ITEMS": problem.item_counts(images * g.mg * g.pixels * g.cg),
+        },
     )
-    return _candidate(problem, block, blocks_per_item, tiles_per_item, size, (1, 1, 1), defines,
-                      space)  # fmt: skip
 
 
 def pointwise_fine(problem: ConvProblem) -> Candidate | None:
@@ -45,18 +48,18 @@ def pointwise_fine(problem: ConvProblem) -> Candidate | None:
     g = problem.geometry
     if not g.is_pointwise or g.pixels < GPU_WIDTH:
         return None
-    block = 4
-    tiles, blocks = ceil_div(g.pixels, GPU_WIDTH), ceil_div(g.mg, block)
-    size = grid(tiles, blocks, g.n * g.groups)
-    aligned = int(g.pixels % GPU_WIDTH == 0)
-    defines = (
-        *problem.defines(),
-        ("VW", GPU_WIDTH), ("TILE_V", 1), ("ALIGNED", aligned), ("FINE", 1),
-    )  # fmt: skip
-    space = SearchSpace(
-        {"BLOCK": options(block, (4, 8)), "MULADD": options(problem.muladd, (0, 1, 2))}
-    )
-    return _candidate(problem, block, 1, 1, size, None, defines, space)
+
+    def make(values: Values) -> Candidate:
+        block = values["BLOCK"]
+        size = grid(ceil_div(g.pixels, GPU_WIDTH), ceil_div(g.mg, block), g.n * g.groups)
+        aligned = int(g.pixels % GPU_WIDTH == 0)
+        defines = (
+            *problem.defines(),
+            ("VW", GPU_WIDTH), ("TILE_V", 1), ("ALIGNED", aligned), ("FINE", 1),
+        )  # fmt: skip
+        return _candidate(problem, block, 1, 1, size, None, defines)
+
+    return tunable(make, {"BLOCK": (4, 8)})
 
 
 def _candidate(
@@ -67,7 +70,6 @@ def _candidate(
     global_size: tuple[int, ...],
     local_size: tuple[int, ...] | None,
     defines: tuple[Define, ...],
-    space: SearchSpace,
 ) -> Candidate:
     g = problem.geometry
     weights = blocked_weights(problem, block)
@@ -80,5 +82,4 @@ def _candidate(
         local_size,
         (*defines, ("BLOCK", block)),
     )
-    calls = (*weights.calls, call)
-    return Candidate("pointwise", calls, weights.workspace, weights.packed, space=space)
+    return Candidate("pointwise", (*weights.calls, call), weights.workspace, weights.packed)

@@ -8,7 +8,7 @@ from clnet.calls import Define, In, Ref, Workload
 from clnet.device_info import DeviceInfo
 from clnet.ops.conv.geometry import Geometry, Phases, Triple
 from clnet.ops.epilogue import epilogue_defines
-from clnet.ops.lowering import float_defines
+from clnet.ops.lowering import float_defines, options
 
 
 @dataclass(frozen=True)
@@ -65,14 +65,12 @@ class ConvProblem:
         """Vector registers of a CPU with such vectors: AVX2 has 16, AVX-512 and NEON 32."""
         return 16 if self.device.vector_width == 8 else 32
 
-    @property
-    def muladd(self) -> int:
-        """The device's form of a*b+c, as MULADD."""
-        return int(dict(float_defines(self.dtype, self.device))["MULADD"])
-
-    def work_items(self, multiply_adds: int) -> int:
-        """How many work-items a CPU should get: several per core, but each worth its start."""
-        return max(1, min(8 * self.device.compute_units, multiply_adds >> 16))
+    def item_counts(self, multiply_adds: int) -> tuple[int, ...]:
+        """How many work-items a CPU should get: several per core, but each worth its start; then
+        what else may be tried."""
+        units = self.device.compute_units
+        default = max(1, min(8 * units, multiply_adds >> 16))
+        return options(default, [n * units for n in (1, 2, 4, 8, 16)])
 
     def cpu_defines(self) -> tuple[Define, ...]:
         """Like ``defines``, with vectors, and computing in float where halves are stored: CPUs

@@ -12,11 +12,6 @@ def least_waste(size: int, tiles: Sequence[int]) -> int:
     return min(tiles, key=lambda t: round_up(size, t))
 
 
-def options(default: int, values: Sequence[int]) -> tuple[int, ...]:
-    """A tunable's values with its default ahead."""
-    return (default, *(v for v in values if v != default))
-
-
 def split(outer: int, inner: int, items: int) -> tuple[int, int]:
     """How many of ``outer`` and of ``inner`` tiles a work-item takes so that there are about
     ``items`` work-items; the outer tiles are divided first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,13 +16,14 @@ from clnet.calls import (
     Packed,
     PackedRef,
     Ref,
-    SearchSpace,
+    Values,
     Work,
-)  # fmt: skip
+    tunable,
+)
 from clnet.device_info import DeviceInfo
 from clnet.ops.gemm.panels import PackPanels, Transpose
 from clnet.ops.gemm.product import Product
-from clnet.ops.lowering import ceil_div, float_defines, grid, round_up
+from clnet.ops.lowering import ceil_div, float_defines, grid, options, round_up
 from clnet.ops.rows import dividing_width, fitting_width, group_size
 from clnet.tensor_spec import TensorSpec
 
@@ -45,17 +47,22 @@ class Tile:
         return self.vectors * self.width
 
 
-def tiles(p: Product, device: DeviceInfo) -> list[Tile]:
-    """Tiles worth trying, the untuned default first."""
+def _tiles(p: Product, device: DeviceInfo) -> Mapping[str, Sequence[int]]:
+    """Rows and vectors of the tiles worth trying, the untuned default first."""
     if not device.is_cpu:
-        return [Tile(min(p.m, rows), vectors, 4) for rows, vectors in ((4, 1), (8, 1), (4, 2))]
-    width = device.vector_width
-    vectors = 2 if p.n > width else 1
+        across = 8 if device.max_work_group_size >= 64 else 4
+        down = 8 if device.max_work_group_size >= 64 else 1
+        return {
+            "ROWS": options(min(p.m, 4), (4, 8, 2)),
+            "VECTORS": (1, 2),
+            "LOCAL_X": options(across, (4, 8, 16)),
+            "LOCAL_Y": options(down, (1, 2, 4, 8)),
+        }
     # Accumulators must fit the registers. More than 8 rows of a, a power of two apart, do not fit
     # the ways of a first-level cache either, so 12 only pay where they are not.
-    limits = (8, 12, 4) if width >= 16 else (6, 4)
-    found = [Tile(_even_rows(p.m, limit), vectors, width) for limit in limits]
-    return list(dict.fromkeys(found))
+    limits = (8, 12, 6, 4) if device.vector_width >= 16 else (6, 4)
+    rows = list(dict.fromkeys(_even_rows(p.m, limit) for limit in limits))
+    return {"ROWS": rows, "VECTORS": (2, 1) if p.n > device.vector_width else (1,)}
 
 
 def _even_rows(m: int, most: int) -> int:
@@ -64,69 +71,79 @@ def _even_rows(m: int, most: int) -> int:
 
 
 def tiled(p: Product, device: DeviceInfo) -> list[Candidate]:
-    """gemm_tile with each tile; b is packed, or read as it is where it fits."""
-    packed, direct = [], []
-    for tile in tiles(p, device):
-        name = f"tile_{tile.rows}x{tile.vectors}"
-        panel = tile.columns if device.is_cpu else round_up(p.n, tile.columns)
-        packed.append(_tile_candidate(f"{name}_packed", p, device, tile, panel))
-        if not p.trans_b and p.n % tile.columns == 0:
-            direct.append(_tile_candidate(name, p, device, tile, None))
-        elif not p.trans_b and not p.b_constant and p.m <= FEW:
-            narrow = Tile(tile.rows, 1, dividing_width(p.n, device))
-            direct.append(_tile_candidate(f"{name}_narrow", p, device, narrow, None))
-    if device.is_cpu and (p.b_constant or p.m >= MANY):
-        return [*packed, *direct]
-    return direct or packed
+    """gemm_tile on a packed b, or on b as it is where tiles fit it."""
+    width = device.vector_width if device.is_cpu else 4
+    found = [_tile_candidate("tile_packed", p, device, width, packed=True)]
+    if not p.trans_b:
+        if p.m <= FEW and not p.b_constant and p.n % width:
+            width = dividing_width(p.n, device)
+        found.append(_tile_candidate("tile", p, device, width, packed=False))
+    if not device.is_cpu or not (p.b_constant or p.m >= MANY):
+        found.reverse()
+    return [c for c in found if c is not None]
 
 
 def _tile_candidate(
-    name: str, p: Product, device: DeviceInfo, tile: Tile, panel: int | None
-) -> Candidate:
-    """One tile; ``panel`` is the width of b's panels, None where b stays as it is."""
-    dtype = p.output.dtype
+    name: str, p: Product, device: DeviceInfo, width: int, *, packed: bool
+) -> Candidate | None:
+    """gemm_tile with vectors of ``width``; unless ``packed``, b stays as it is."""
+
+    def make(values: Values) -> Candidate | None:
+        tile = Tile(values["ROWS"], values["VECTORS"], width)
+        local = (values.get("LOCAL_X", 1), values.get("LOCAL_Y", 1), 1)
+        if local[0] * local[1] > device.max_work_group_size:
+            return None
+        if not packed:
+            if p.n % tile.columns:
+                return None
+            return Candidate(name, (_tile_call(p, device, tile, local, In(1), p.n),))
+        panel = tile.columns if device.is_cpu else round_up(p.n, tile.columns)
+        spec = TensorSpec((p.b_count, ceil_div(p.n, panel), p.k, panel), p.output.dtype)
+        if p.b_constant:
+            call = _tile_call(p, device, tile, local, PackedRef(), panel)
+            return Candidate(name, (call,), packed=(Packed(1, PackPanels(panel, p.trans_b), spec),))
+        calls = (_pack_call(p, device, panel), _tile_call(p, device, tile, local, Work(), panel))
+        return Candidate(name, calls, (spec.nbytes,))
+
+    found = _tiles(p, device)
+    if not packed:  # the default, which is the first, must fit
+        found = {**found, "VECTORS": [v for v in found["VECTORS"] if p.n % (v * width) == 0]}
+        if not found["VECTORS"]:
+            return None
+    return tunable(make, found)
+
+
+def _pack_call(p: Product, device: DeviceInfo, panel: int) -> KernelCall:
+    """b, which changes, as panels in workspace 0."""
+    size = grid(round_up(p.n, panel), ceil_div(p.k, 16), p.b_count)
+    strides = (("B_K", 1), ("B_N", p.k)) if p.trans_b else (("B_K", p.n), ("B_N", 1))
+    numbers = (("N", p.n), ("K", p.k), ("PANEL", panel))
+    macros = (*float_defines(p.output.dtype, device), *numbers, *strides)
+    return KernelCall("gemm_pack", "gemm_pack", (In(1), Work()), size, None, macros)
+
+
+def _tile_call(
+    p: Product, device: DeviceInfo, tile: Tile, local: tuple[int, ...], b: Ref, panel: int
+) -> KernelCall:
+    """The product with ``b`` in panels of this width, in work-groups of ``local``."""
     along = not device.is_cpu and not p.trans_a and p.k % 4 == 0 and tile.width == 4
     defines: tuple[Define, ...] = (
-        *float_defines(dtype, device),
+        *float_defines(p.output.dtype, device),
         ("VW", tile.width), ("TILE_M", tile.rows), ("VECTORS", tile.vectors),
         ("A_ALONG", int(along)),
         ("M", p.m), ("N", p.n), ("K", p.k),
         ("A_MATRIX(z)", p.matrix_text(p.a_batch)), ("B_MATRIX(z)", p.matrix_text(p.b_batch)),
         ("A_M", 1 if p.trans_a else p.k), ("A_K", p.m if p.trans_a else 1),
-        ("PANEL", panel or p.n),
+        ("PANEL", panel),
         ("ALPHA_ONE", int(p.alpha == 1)),
         *p.c_defines("C_M", "C_N"),
         *p.epilogue_defines(device),
     )  # fmt: skip
-    calls: list[KernelCall] = []
-    packed: tuple[Packed, ...] = ()
-    workspace: tuple[int, ...] = ()
-    b: Ref = In(1)
-    if panel is not None:
-        panels = ceil_div(p.n, panel)
-        spec = TensorSpec((p.b_count, panels, p.k, panel), dtype)
-        if p.b_constant:
-            b, packed = PackedRef(), (Packed(1, PackPanels(panel, p.trans_b), spec),)
-        else:
-            b, workspace = Work(), (spec.nbytes,)
-            size = grid(panels * panel, ceil_div(p.k, 16), p.b_count)
-            strides = (("B_K", 1), ("B_N", p.k)) if p.trans_b else (("B_K", p.n), ("B_N", 1))
-            numbers = (("N", p.n), ("K", p.k), ("PANEL", panel))
-            macros = (*float_defines(dtype, device), *numbers, *strides)
-            calls.append(KernelCall("gemm_pack", "gemm_pack", (In(1), b), size, None, macros))
     factors = (np.float32(p.alpha), np.float32(p.beta))
     args = (In(0), b, *p.c_refs, Out(), *factors, *p.extra_refs)
-    across, down = ceil_div(p.n, tile.columns), ceil_div(p.m, tile.rows)
-    if device.is_cpu:
-        size, local_sizes = (across, down, p.count), [(1, 1, 1)]
-    else:
-        size = (round_up(across, 8), round_up(down, 8), p.count)
-        shapes = ((8, 8, 1), (8, 4, 1), (4, 8, 1), (8, 2, 1), (8, 1, 1), (4, 1, 1))
-        limit = device.max_work_group_size
-        local_sizes = [s for s in shapes if s[0] * s[1] <= limit]
-    space = SearchSpace({"MULADD": _forms(device)}, local_sizes)
-    calls.append(KernelCall("gemm", "gemm_tile", args, size, local_sizes[0], defines))
-    return Candidate(name, tuple(calls), workspace, packed, space=space)
+    across = round_up(ceil_div(p.n, tile.columns), local[0])
+    down = round_up(ceil_div(p.m, tile.rows), local[1])
+    return KernelCall("gemm", "gemm_tile", args, (across, down, p.count), local, defines)
 
 
 def vectors(p: Product, device: DeviceInfo) -> list[Candidate]:
@@ -144,7 +161,7 @@ def vectors(p: Product, device: DeviceInfo) -> list[Candidate]:
             *p.c_defines("C_J", "C_I"),
         )  # fmt: skip
         call = _gemv(p, device, (w, In(0)), p.n, layout)
-        found.append(Candidate("gemv", (call,), packed=packed, space=_gemv_space(device)))
+        found.append(Candidate("gemv", (call,), packed=packed))
     elif p.n <= FEW and not p.trans_a and (p.n == 1 or p.trans_b):
         layout = (
             ("HEIGHT", p.m), ("COUNT", p.n), ("Y_I", p.n), ("Y_J", 1),
@@ -152,7 +169,7 @@ def vectors(p: Product, device: DeviceInfo) -> list[Candidate]:
             *p.c_defines("C_I", "C_J"),
         )  # fmt: skip
         call = _gemv(p, device, (In(0), In(1)), p.m, layout)
-        found.append(Candidate("gemv", (call,), space=_gemv_space(device)))
+        found.append(Candidate("gemv", (call,)))
     return found
 
 
@@ -174,13 +191,3 @@ def _gemv(
     first = (launches * group,) if group > 1 else grid(launches)
     local = (group, 1) if group > 1 else None
     return KernelCall("gemv", "gemv", args, (*first, p.count), local, defines)
-
-
-def _gemv_space(device: DeviceInfo) -> SearchSpace:
-    return SearchSpace({"MULADD": _forms(device)})
-
-
-def _forms(device: DeviceInfo) -> list[int]:
-    """Forms of multiply-add, the device's own first."""
-    first = {"fma": 0, "mad": 1, "plain": 2}[device.multiply_add]
-    return [first, *(f for f in (0, 1, 2) if f != first)]
