@@ -1,0 +1,33 @@
+"""Converters by family. Importing this package registers them all."""
+
+from clnet.importers.tflite.converters import (
+    arithmetic,
+    constants,
+    convolution,
+    custom,
+    movement,
+    normalization,
+    pooling,
+    product,
+    reduction,
+    resize,
+    selection,
+    shape,
+    slicing,
+)
+
+__all__ = [
+    "arithmetic",
+    "constants",
+    "convolution",
+    "custom",
+    "movement",
+    "normalization",
+    "pooling",
+    "product",
+    "reduction",
+    "resize",
+    "selection",
+    "shape",
+    "slicing",
+]

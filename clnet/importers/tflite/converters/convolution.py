@@ -1,0 +1,71 @@
+"""Convolutions and their transposes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clnet.errors import ModelError
+from clnet.graph import Value
+from clnet.importers.tflite.node import TfliteNode
+from clnet.importers.tflite.registry import converter
+from clnet.importers.tflite.windows import read_window
+from clnet.ops.conv import Conv
+from clnet.ops.conv_transpose import ConvTranspose
+
+
+@converter("CONV_2D", linear=(0,))
+def convolution(node: TfliteNode) -> Any:
+    """Weights are [outputs, height, width, inputs / groups]."""
+    x, w = node.image(0), node.image(1)
+    channels, per_group = x.spec.shape[3], w.spec.shape[3]
+    if not per_group or channels % per_group:
+        raise ModelError(f"weights {w.spec} do not fit the input {x.spec}")
+    return _convolution(node, node.transposed(w, (0, 3, 1, 2)), channels // per_group)
+
+
+@converter("DEPTHWISE_CONV_2D", linear=(0,))
+def depthwise_convolution(node: TfliteNode) -> Any:
+    """Weights are [1, height, width, channels * multiplier], a channel's outputs side by side."""
+    x, w = node.image(0), node.image(1)
+    channels = x.spec.shape[3]
+    if w.spec.shape[0] != 1 or not channels or w.spec.shape[3] % channels:
+        raise ModelError(f"weights {w.spec} do not fit the input {x.spec}")
+    return _convolution(node, node.transposed(w, (3, 0, 1, 2)), channels)
+
+
+def _convolution(node: TfliteNode, weights: Value, groups: int) -> Value:
+    window = read_window(node, weights.spec.shape[2:], node.image(0).spec.shape[1:3])
+    op = Conv(window.strides, window.pads, window.dilations, groups)
+    return node.nhwc(node.add(op, node.nchw(node.image(0)), weights, node.bias(2)))
+
+
+@converter("TRANSPOSE_CONV", linear=(2,))
+def transposed_convolution(node: TfliteNode) -> Any:
+    """Inputs: the output's shape, weights [outputs, height, width, inputs], x, an optional bias."""
+    return transposed_like(node, node.image(2), node.image(1), node.bias(3), node.integers_of(0))
+
+
+def transposed_like(
+    node: TfliteNode, x: Value, weights: Value, bias: Value | None, shape: tuple[int, ...]
+) -> Value:
+    """A transposed convolution that gives ``shape`` (NHWC).
+
+    It is padded as the convolution from ``shape`` back to x would be, and elements of the output
+    that no window reaches hold the bias alone.
+    """
+    if len(shape) != 4:
+        raise ModelError(f"the output's shape {list(shape)} has not four dimensions")
+    window = read_window(node, weights.spec.shape[1:3], shape[1:3])
+    begins, ends, beyond = [], [], []
+    for i in range(2):
+        full = (x.spec.shape[1 + i] - 1) * window.strides[i] + window.kernel[i]
+        begins.append(window.pads[i])
+        rest = full - window.pads[i] - shape[1 + i]
+        ends.append(max(0, rest))
+        beyond.append(max(0, -rest))
+    op = ConvTranspose(window.strides, (*begins, *ends), (1, 1), 1, tuple(beyond))
+    kernel = node.transposed(weights, (3, 0, 1, 2))
+    y = node.nhwc(node.add(op, node.nchw(x), kernel, bias))
+    if y.spec.shape != shape:
+        raise ModelError(f"the output is {list(y.spec.shape)}, not {list(shape)} as it says")
+    return y

@@ -1,0 +1,159 @@
+"""TfliteNode: checked access to an operator's inputs and options while it is converted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clnet.errors import ModelError, UnsupportedError
+from clnet.graph import Value
+from clnet.importers.tflite.model import Operator
+from clnet.ops.elementwise import elementwise
+from clnet.ops.transpose import Transpose
+
+if TYPE_CHECKING:
+    from clnet.importers.tflite.importer import Importer
+
+TO_NCHW, TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
+
+
+class TfliteNode:
+    """An operator with its inputs as values. Whatever is missing or wrong is a ModelError.
+
+    ``scale`` is 1 unless the operator is applied to quantised numbers: then the inputs that are
+    linear are what was stored, less the zero point, and real values are ``scale`` times as much.
+    """
+
+    def __init__(
+        self, importer: Importer, operator: Operator, label: str, linear: Sequence[int],
+        scale: float | None,
+    ) -> None:  # fmt: skip
+        self.importer, self.operator, self.label = importer, operator, label
+        self._codes = frozenset(linear) if scale is not None else frozenset()
+        self.scale = 1.0 if scale is None else scale
+        self.name = operator.name
+
+    @property
+    def count(self) -> int:
+        """Number of inputs, absent ones counted."""
+        return len(self.operator.inputs)
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs."""
+        return len(self.operator.outputs)
+
+    def has(self, index: int) -> bool:
+        """Whether optional input ``index`` is there."""
+        return index < self.count and self.operator.inputs[index] >= 0
+
+    def input(self, index: int = 0) -> Value:
+        """Input ``index``: real numbers unless the operator is applied to quantised ones."""
+        if not self.has(index):
+            raise ModelError(f"input {index} is missing")
+        number = self.operator.inputs[index]
+        return self.importer.codes(number) if index in self._codes else self.importer.real(number)
+
+    def optional(self, index: int) -> Value | None:
+        """Input ``index``, or None where it is absent."""
+        return self.input(index) if self.has(index) else None
+
+    def all_inputs(self) -> list[Value]:
+        """The inputs of an operator that takes any number of them, but at least one."""
+        return [self.input(i) for i in range(max(1, self.count))]
+
+    def image(self, index: int = 0) -> Value:
+        """Input ``index``, which must have four dimensions."""
+        value = self.input(index)
+        if value.spec.rank != 4:
+            raise ModelError(f"input {index} {value.spec} is no image: it needs four dimensions")
+        return value
+
+    def bias(self, index: int) -> Value | None:
+        """An optional input that is added to the result, so that it is scaled like the latter."""
+        value = self.optional(index)
+        if value is None or self.scale == 1:
+            return value
+        result: Value = self.add(
+            elementwise("Mul"), value, self.constant(1 / self.scale, "float32")
+        )
+        return result
+
+    def array(self, index: int) -> np.ndarray:
+        """The values of input ``index`` as stored, which must be known by now."""
+        if not self.has(index):
+            raise ModelError(f"input {index} is missing")
+        return self.importer.known(self.operator.inputs[index], f"input {index}")
+
+    def integers_of(self, index: int) -> tuple[int, ...]:
+        """A short list of integers (a shape, axes…) in input ``index``."""
+        values = self.array(index)
+        if values.ndim > 1 or values.size > 64 or not np.issubdtype(values.dtype, np.integer):
+            raise ModelError(f"input {index} is {values.dtype}{list(values.shape)}, not a list")
+        return tuple(int(v) for v in values.reshape(-1))
+
+    def scalar(self, index: int) -> Any:
+        """The only value of input ``index``, as a Python number."""
+        values = self.array(index)
+        if values.size != 1:
+            raise ModelError(f"input {index} has {values.size} values instead of one")
+        return values.reshape(-1)[0].item()
+
+    def option(self, name: str, default: Any = None) -> Any:
+        """A number or flag out of the options; without options the format's own ``default``."""
+        options = self.operator.options
+        if options is None:
+            if default is None:
+                raise ModelError("the operator's options are missing")
+            return default
+        if not hasattr(options, name):
+            raise ModelError(f"{type(options).__name__} are options of another operator")
+        return getattr(options, name)()
+
+    def integers_option(self, name: str) -> tuple[int, ...]:
+        """A list of integers out of the options, empty where it is absent."""
+        options = self.operator.options
+        if options is None or not hasattr(options, name + "AsNumpy"):
+            return ()
+        return self.importer.model.file.integers(options, name)
+
+    def choice(self, name: str, names: Sequence[str], default: int | None = None) -> str:
+        """An option that is the number of one of ``names``."""
+        number = self.option(name, default)
+        if not 0 <= number < len(names):
+            raise UnsupportedError(f"{name} {number} is not known")
+        return names[number]
+
+    def add(self, op: Any, *inputs: Value | None) -> Any:
+        """Apply one of clnet's ops."""
+        return self.importer.add(op, inputs, self.label)
+
+    def apply(self, function: str, *inputs: Value, **params: float | int) -> Any:
+        """Apply a function of the table of elementwise ones."""
+        return self.add(elementwise(function, **params), *inputs)
+
+    def constant(self, values: Any, dtype: str | None = None) -> Value:
+        """A value known now."""
+        return self.importer.build.constant(np.asarray(values, dtype))
+
+    def transposed(self, value: Value, perm: Sequence[int]) -> Value:
+        """The value with its dimensions in another order."""
+        result: Value = self.add(Transpose(tuple(perm)), value)
+        return result
+
+    def nchw(self, image: Value) -> Value:
+        """The channels behind the batch, as clnet's ops want them."""
+        return self.transposed(image, TO_NCHW)
+
+    def nhwc(self, image: Value) -> Value:
+        """The channels last, as TensorFlow Lite has them."""
+        return self.transposed(image, TO_NHWC)
+
+
+def normalized(axis: int, rank: int) -> int:
+    """An axis counted from 0. Raises ModelError where the tensor has no such axis."""
+    if not -rank <= axis < max(1, rank):
+        raise ModelError(f"axis {axis} of a tensor of rank {rank}")
+    return axis % max(1, rank)
