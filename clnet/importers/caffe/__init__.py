@@ -1,0 +1,42 @@
+"""Caffe: a prototxt (the net) and a caffemodel (its weights)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from clnet.errors import ModelError
+from clnet.graph import Graph
+from clnet.importers.caffe.importer import build_net
+from clnet.importers.caffe.text import MAX_SIZE, parse_text
+from clnet.importers.caffe.weights import CaffeModel, NoWeights
+
+__all__ = ["read_caffe"]
+
+
+def read_caffe(
+    path: Path,
+    weights: Path | None = None,
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
+) -> Graph:
+    """Read a prototxt, with the weights of a caffemodel; None does for a net without any.
+
+    It is read as its TEST phase has it. Losses and measures are dropped: what they would have read
+    is an output as it is, so a net that ends in SoftmaxWithLoss gives scores before the softmax.
+    A data layer becomes an input that takes what the layer would have delivered: means, scales
+    and crops of ``transform_param`` are for the caller to apply. Outputs are the blobs that nobody
+    reads. ``input_shapes`` gives shapes by input name, instead of the file's or where it has none.
+
+    Raises ModelError naming the layer and the reason, InputError where ``input_shapes`` does not
+    fit.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_SIZE + 1)
+    except OSError as error:
+        raise ModelError(f"cannot be read: {error.strerror}", file=path) from error
+    try:
+        net = parse_text(data.decode("utf-8-sig", "replace"))
+        return build_net(net, CaffeModel(weights) if weights else NoWeights(), input_shapes)
+    except ModelError as error:
+        raise error.located(file=path) from error
