@@ -87,6 +87,21 @@ def load_image(
     return np.ascontiguousarray(values, dtype).reshape(shape)
 
 
+def photo_frame(
+    size: tuple[int, int], shape: Sequence[int], *, layout: str | None = None,
+    resize: str = "stretch",
+) -> tuple[float, float, float, float]:  # fmt: skip
+    """Where :func:`load_image` puts a photo of ``size`` (width, height): left, top, width and
+    height as parts of the input. What "crop" cuts off lies outside 0 to 1."""
+    height, width, _, _ = _geometry(tuple(shape), layout)
+    if resize == "stretch":
+        return 0.0, 0.0, 1.0, 1.0
+    factors = width / size[0], height / size[1]
+    factor = min(factors) if resize == "fit" else max(factors)
+    wide, high = size[0] * factor / width, size[1] * factor / height
+    return (1 - wide) / 2, (1 - high) / 2, wide, high
+
+
 def open_image(path: str | Path, channels: int = 3) -> Image:
     """A photo, upright, with 3 channels (RGB) or 1 (grey). Raises InputError."""
     try:

@@ -22,6 +22,7 @@ _EPILOG = """\
 examples:
   clnet run model.onnx --input x=frame.npy --output y.npz
   clnet run mobilenet.onnx --image cat.jpg --labels imagenet.txt --preset imagenet
+  clnet run yolov3.cfg --image street.jpg --detect --labels coco.names --output boxes.png
 """
 
 
@@ -40,7 +41,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--input", metavar="NAME=FILE.npy", action="append", default=[], type=_input,
         help="an input from a NumPy file; may be repeated",
     )  # fmt: skip
-    parser.add_argument("--output", metavar="FILE.npz", type=Path, help="write all outputs there")
+    parser.add_argument(
+        "--output", metavar="FILE.npz", type=Path,
+        help="write all outputs there; with --detect also a picture, for instance boxes.png",
+    )  # fmt: skip
     photo = parser.add_argument_group("photo")
     photo.add_argument("--image", metavar="PHOTO", type=Path, help="the remaining input, a photo")
     photo.add_argument("--labels", metavar="FILE", type=Path, help="names of the classes, by line")
@@ -63,9 +67,21 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--layout", choices=("nchw", "nhwc"), help="default: wherever 1 or 3 channels are"
     )
     photo.add_argument(
-        "--resize", choices=("stretch", "crop", "fit"), default="stretch",
+        "--resize", choices=("stretch", "crop", "fit"),
         help="for another aspect ratio: stretch it, crop the middle, or fit it between grey bars"
-        " (default: stretch)",
+        " (default: stretch; for Darknet's detectors fit, as Darknet does)",
+    )  # fmt: skip
+    objects = parser.add_argument_group("objects")
+    objects.add_argument(
+        "--detect", action="store_true",
+        help="list the boxes that YOLO or SSD put around objects in the photo, and draw them",
+    )  # fmt: skip
+    objects.add_argument(
+        "--threshold", metavar="S", type=_share, default=0.5, help="least score (default: 0.5)"
+    )
+    objects.add_argument(
+        "--nms", metavar="S", type=_share, default=0.45,
+        help="of boxes of a class that overlap by more than this the surest stays (default: 0.45)",
     )  # fmt: skip
     parser.set_defaults(run=run)
 
@@ -76,6 +92,11 @@ def run(arguments: argparse.Namespace) -> int:
     from clnet.cli.labels import read_labels
     from clnet.importers import read_model
 
+    if arguments.detect and not arguments.image:
+        raise InputError("--detect needs --image PHOTO")
+    if arguments.resize is None:
+        darknet = Path(arguments.model).suffix.lower() in (".cfg", ".weights")
+        arguments.resize = "fit" if arguments.detect and darknet else "stretch"
     labels = read_labels(arguments.labels) if arguments.labels else []
     arrays = {name: _load(path) for name, path in arguments.input}
     shapes = dict(arguments.shape) | {name: array.shape for name, array in arrays.items()}
@@ -89,6 +110,14 @@ def run(arguments: argparse.Namespace) -> int:
     with session:
         outputs = session.run(feeds)
         device = str(session.device)
+    if arguments.detect:
+        from clnet.cli.detect import is_archive, report
+
+        if arguments.output and is_archive(arguments.output):
+            _save(arguments.output, outputs)
+        (shape,) = (v.spec.shape for v in inputs if v.name not in arrays)
+        report(arguments, outputs, shape, labels, device)
+        return 0
     answers = _describe(outputs, labels, arguments.top)
     if arguments.output:
         _save(arguments.output, outputs)
@@ -225,6 +254,17 @@ def _input(text: str) -> tuple[str, Path]:
     if not name or not equals or not path:
         raise argparse.ArgumentTypeError(f"{text!r} is not like NAME=FILE.npy")
     return name, Path(path)
+
+
+def _share(text: str) -> float:
+    """0.5 out of "0.5"."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return number
 
 
 def _numbers(text: str) -> tuple[float, ...]:
