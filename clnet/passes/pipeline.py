@@ -11,14 +11,17 @@ from clnet.passes.fold_affine import fold_affine
 from clnet.passes.fold_pad import fold_pads
 from clnet.passes.fuse_elementwise import fuse_elementwise
 from clnet.passes.fuse_epilogue import fuse_epilogues
+from clnet.passes.move_transposes import move_transposes
 from clnet.passes.precision import to_half
 from clnet.passes.simplify_arithmetic import simplify_arithmetic
 
-#: Each rewrite leaves a graph that computes the same. Weights absorb what they can before
+#: Each rewrite leaves a graph that computes the same. Transpositions go first, for all others see
+#: more where none is in between. Weights absorb what they can before
 #: elementwise nodes are joined; then the joint ones move behind the op that feeds them.
 REWRITES: tuple[Callable[[Graph], None], ...] = (
     remove_dead_code,
     fold_constants,
+    move_transposes,
     fold_pads,
     fold_affine,
     simplify_arithmetic,

@@ -13,13 +13,14 @@ from clnet.graph import Graph, GraphBuilder, Value
 from clnet.importers.names import shown
 from clnet.importers.tflite import converters  # noqa: F401  (registers them)
 from clnet.importers.tflite.activation import activate, bounds
+from clnet.importers.tflite.codes import from_codes, requantized, to_codes
 from clnet.importers.tflite.flat import faults_are_model_errors
 from clnet.importers.tflite.inputs import input_specs, unique_names
-from clnet.importers.tflite.model import BUILTINS, Operator, Tensor, TfliteModel
+from clnet.importers.tflite.model import BUILTINS, Operator, TfliteModel
 from clnet.importers.tflite.node import TfliteNode
-from clnet.importers.tflite.quantization import QUANTIZED, from_codes, requantized, to_codes
+from clnet.importers.tflite.quantization import centred, dequantized, is_quantized
 from clnet.importers.tflite.registry import ALL, Converter, find_converter
-from clnet.importers.tflite.tensors import centred, dequantized, dtype_of, stored_values
+from clnet.importers.tflite.tensors import dtype_of, stored_values
 from clnet.ops import Op
 from clnet.ops.elementwise import elementwise
 
@@ -53,7 +54,7 @@ class Importer:
             self._account([value])
             tensor = self.model.tensors[number]
             self._values[number] = (
-                to_codes(self.build, value, tensor.quantization) if _quantized(tensor) else value
+                to_codes(self.build, value, tensor.quantization) if is_quantized(tensor) else value
             )
         for position, operator in operators.items():
             label = f"{position} ({shown(operator.name)})"
@@ -82,7 +83,7 @@ class Importer:
             if number not in self._values:
                 array = dequantized(self.known(number, "a tensor"), tensor.quantization)
                 self._real[number] = self.build.constant(array, tensor.name or None)
-            elif _quantized(tensor):
+            elif is_quantized(tensor):
                 scale = self.build.constant(np.float32(tensor.quantization.scale))
                 op = elementwise("Mul")
                 self._real[number] = self.add(op, (self._values[number], scale), tensor.name)
@@ -179,7 +180,7 @@ class Importer:
         """The scale that all the inputs ``linear`` have; None where they differ or are plain."""
         used = [operator.inputs[i] for i in linear if i < len(operator.inputs)]
         tensors = [self.model.tensors[n] for n in used if n >= 0]
-        if not tensors or not all(map(_quantized, tensors)):
+        if not tensors or not all(map(is_quantized, tensors)):
             return None
         scales = {t.quantization.scale for t in tensors if t.quantization is not None}
         return scales.pop() if len(scales) == 1 else None
@@ -193,7 +194,7 @@ class Importer:
         activation = (
             options.FusedActivationFunction() if hasattr(options, "FusedActivationFunction") else 0
         )
-        if not _quantized(tensor):
+        if not is_quantized(tensor):
             if scale is not None and value.spec.is_float:
                 value = node.apply("Mul", value, node.constant(scale, "float32"))
             return activate(node, value, activation)
@@ -206,8 +207,11 @@ class Importer:
             if n >= 0 and (i in converter.linear or ALL in converter.linear)
         ):  # fmt: skip
             return value
-        factor = (1.0 if scale is None else scale) / tensor.quantization.scale
-        return requantized(node, value, factor, limits)
+        factor = node.factor
+        if factor is None:
+            own = np.float32(1 if scale is None else scale)
+            factor = own / np.float32(tensor.quantization.scale)
+        return requantized(node, value, factor, limits, tensor.quantization.zero_point)
 
     def _limits(self, number: int) -> tuple[float, float] | None:
         tensor = self.model.tensors[number]
@@ -220,17 +224,10 @@ class Importer:
         if number not in self._values:
             return self.stored(number)
         value = self._values[number]
-        if _quantized(tensor):
+        if is_quantized(tensor):
             assert tensor.quantization is not None
             value = from_codes(self.build, value, tensor.quantization, dtype_of(tensor.type), name)
         return value
-
-
-def _quantized(tensor: Tensor) -> bool:
-    """Whether the tensor holds small integers that stand for real numbers."""
-    if tensor.quantization is None or dtype_of(tensor.type) not in QUANTIZED:
-        return False
-    return tensor.quantization.per_tensor
 
 
 def _numbered(name: str) -> str:

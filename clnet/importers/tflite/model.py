@@ -203,7 +203,9 @@ def _quantization(file: FlatFile, table: Any, shape: tuple[int, ...]) -> Quantiz
         return None
     if not zero_points.size:
         zero_points = np.zeros_like(scales)
-    axis = table.QuantizedDimension()
+    axis = (
+        0 if len(shape) == 1 else table.QuantizedDimension()
+    )  # of biases it is often the weights'
     if zero_points.size == 1:
         zero_points = np.broadcast_to(zero_points, scales.shape)
     fits = scales.size == 1 or (0 <= axis < len(shape) and shape[axis] == scales.size)

@@ -10,6 +10,7 @@ import numpy as np
 from clnet.errors import ModelError, UnsupportedError
 from clnet.graph import Value
 from clnet.importers.tflite.model import Operator
+from clnet.importers.tflite.quantization import centred, is_quantized, product_scales
 from clnet.ops.elementwise import elementwise
 from clnet.ops.transpose import Transpose
 
@@ -34,6 +35,9 @@ class TfliteNode:
         self._codes = frozenset(linear) if scale is not None else frozenset()
         self.scale = 1.0 if scale is None else scale
         self.name = operator.name
+        #: From the result to the codes of a quantised output, where weights decide it.
+        self.factor: np.ndarray | None = None
+        self._powers: np.ndarray | None = None
 
     @property
     def count(self) -> int:
@@ -71,15 +75,33 @@ class TfliteNode:
             raise ModelError(f"input {index} {value.spec} is no image: it needs four dimensions")
         return value
 
+    def weights(self, index: int, channels: int = 0) -> Value:
+        """The constant that an input is multiplied by. Between quantised tensors it is scaled so
+        that the sum of products needs only ``factor`` to become the output. Scales may differ
+        along the axis ``channels``, which becomes the output's last."""
+        if not self._codes or not self.has(index):
+            return self.input(index)
+        weights = self.importer.model.tensors[self.operator.inputs[index]].quantization
+        output = self.importer.model.tensors[self.operator.outputs[0]]
+        if weights is None or output.quantization is None or not is_quantized(output):
+            return self.input(index)
+        if not weights.per_tensor and weights.axis != channels:
+            raise UnsupportedError(f"weights with a scale per index of axis {weights.axis}")
+        self._powers, self.factor = product_scales(self.scale, weights, output.quantization.scale)
+        codes = centred(self.array(index), weights)
+        shape = [-1 if d == weights.axis else 1 for d in range(codes.ndim)]
+        powers = self._powers if weights.per_tensor else self._powers.reshape(shape)
+        return self.constant(codes * powers, "float32")
+
     def bias(self, index: int) -> Value | None:
         """An optional input that is added to the result, so that it is scaled like the latter."""
         value = self.optional(index)
-        if value is None or self.scale == 1:
+        if value is None or not self._codes:
             return value
-        result: Value = self.add(
-            elementwise("Mul"), value, self.constant(1 / self.scale, "float32")
-        )
-        return result
+        if self._powers is not None:
+            return self.constant(self.array(index) * self._powers, "float32")
+        scaled: Value = self.apply("Mul", value, self.constant(1 / self.scale, "float32"))
+        return scaled
 
     def array(self, index: int) -> np.ndarray:
         """The values of input ``index`` as stored, which must be known by now."""

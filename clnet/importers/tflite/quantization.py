@@ -1,50 +1,48 @@
-"""Quantised tensors: between the integers at a model's edge and the codes inside the graph."""
+"""What the integers of quantised tensors stand for."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from clnet.graph import GraphBuilder, Value
-from clnet.importers.tflite.model import Quantization
-from clnet.importers.tflite.node import TfliteNode
-from clnet.ops.cast import Cast
-from clnet.ops.elementwise import elementwise
+from clnet.importers.tflite.model import Quantization, Tensor
+from clnet.importers.tflite.tensors import dtype_of
 
 #: dtypes of quantised activations. int32 with a scale is a bias.
 QUANTIZED = ("int8", "uint8", "int16")
 
-Limits = tuple[float, float]
+
+def is_quantized(tensor: Tensor) -> bool:
+    """Whether the tensor holds small integers that stand for real numbers."""
+    if tensor.quantization is None or dtype_of(tensor.type) not in QUANTIZED:
+        return False
+    return tensor.quantization.per_tensor
 
 
-def to_codes(build: GraphBuilder, value: Value, quantization: Quantization | None) -> Value:
-    """Stored integers → float32 less the zero point."""
-    assert quantization is not None
-    codes: Value = build.add(Cast("float32"), value, name=f"{value.name}:codes")
-    if quantization.zero_point:
-        zero = build.constant(np.float32(quantization.zero_point))
-        codes = build.add(elementwise("Sub"), codes, zero, name=f"{value.name}:centred")
-    return codes
+def dequantized(values: np.ndarray, quantization: Quantization) -> np.ndarray:
+    """The real numbers that stored ones stand for, as float32."""
+    codes = centred(values, quantization)
+    return (codes * _along(quantization.scales, values.ndim, quantization)).astype(np.float32)
 
 
-def from_codes(
-    build: GraphBuilder, codes: Value, quantization: Quantization, dtype: str, name: str
-) -> Value:
-    """Codes → stored integers."""
-    if quantization.zero_point:
-        zero = build.constant(np.float32(quantization.zero_point))
-        codes = build.add(elementwise("Add"), codes, zero, name=f"{name}:stored")
-    stored: Value = build.add(Cast(dtype), codes, name=f"{name}:{dtype}")
-    return stored
+def centred(values: np.ndarray, quantization: Quantization) -> np.ndarray:
+    """Stored numbers less their zero points, float64."""
+    zero_points = _along(quantization.zero_points, values.ndim, quantization)
+    return values.astype(np.float64) - zero_points
 
 
-def requantized(node: TfliteNode, value: Value, factor: float, limits: Limits) -> Value:
-    """``factor`` times the value, rounded and clamped to the codes that there are.
+def _along(numbers: np.ndarray, rank: int, quantization: Quantization) -> np.ndarray:
+    if quantization.per_tensor:
+        return numbers.reshape(())
+    return numbers.reshape([-1 if d == quantization.axis else 1 for d in range(rank)])
 
-    Halves go to the even neighbour, as in the vectorised kernels of TensorFlow Lite; its portable
-    ones round them away from zero.
+
+def product_scales(x: float, weights: Quantization, y: float) -> tuple[np.ndarray, np.ndarray]:
+    """What stands between a sum of products of codes and the codes of the result: a power of two
+    and the rest, between 1 and 2, per output channel or for all. float32.
+
+    The power of two goes into the weights: they stay exact, and so do the sums, while these
+    come near to the size of the result, which half precision needs.
     """
-    if factor != 1:
-        value = node.apply("Mul", value, node.constant(factor, "float32"))
-    value = node.apply("Round", value)
-    clamped: Value = node.apply("Clip", value, min=limits[0], max=limits[1])
-    return clamped
+    factors = np.float32(x) * weights.scales.astype(np.float32) / np.float32(y)
+    powers = np.exp2(np.floor(np.log2(np.where(factors > 0, factors, 1)))).astype(np.float32)
+    return powers, factors / powers

@@ -1,4 +1,4 @@
-"""The values of constant tensors: plain, packed in 4 bits, sparse, quantised."""
+"""The values of constant tensors: plain, packed in 4 bits, sparse."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tflite import DimensionType, SparseIndexVector, TensorType
 
 from clnet.errors import ModelError, UnsupportedError
 from clnet.importers.tflite.flat import FlatFile
-from clnet.importers.tflite.model import Quantization, Tensor
+from clnet.importers.tflite.model import Tensor
 
 #: dtypes by number; 4-bit integers are widened to a byte.
 _DTYPES: dict[int, str] = {
@@ -63,24 +63,6 @@ def _values(tensor: Tensor, dtype: str, size: int | None) -> np.ndarray:
         raise ModelError(f"a {dtype}{list(tensor.shape)} tensor has {data.size} bytes")
     values = data != 0 if dtype == "bool" else data.view(dtype)
     return np.require(values, requirements="A")
-
-
-def dequantized(values: np.ndarray, quantization: Quantization) -> np.ndarray:
-    """The real numbers that stored ones stand for, as float32."""
-    codes = centred(values, quantization)
-    return (codes * _along(quantization.scales, values.ndim, quantization)).astype(np.float32)
-
-
-def centred(values: np.ndarray, quantization: Quantization) -> np.ndarray:
-    """Stored numbers less their zero points, float64."""
-    zero_points = _along(quantization.zero_points, values.ndim, quantization)
-    return values.astype(np.float64) - zero_points
-
-
-def _along(numbers: np.ndarray, rank: int, quantization: Quantization) -> np.ndarray:
-    if quantization.per_tensor:
-        return numbers.reshape(())
-    return numbers.reshape([-1 if d == quantization.axis else 1 for d in range(rank)])
 
 
 def _densified(file: FlatFile, tensor: Tensor, values: np.ndarray) -> np.ndarray:

@@ -81,6 +81,8 @@ row("ReciprocalGradient", 2, "-{1} * {0} * {0}", lambda y, g: -g * y * y)
 row("Floor", 1, "floor({0})", np.floor)
 row("Ceil", 1, "ceil({0})", np.ceil)
 row("Round", 1, "rint({0})", np.rint)  # halves to even
+row("RoundAway", 1, "round({0})",  # halves away from zero
+    lambda x: np.copysign(np.floor(np.abs(x) + 0.5), x))  # fmt: skip
 row("Erf", 1, "erf({0})", erf)
 
 row("Sin", 1, "sin({0})", np.sin)

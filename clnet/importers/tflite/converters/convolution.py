@@ -16,7 +16,7 @@ from clnet.ops.conv_transpose import ConvTranspose
 @converter("CONV_2D", linear=(0,))
 def convolution(node: TfliteNode) -> Any:
     """Weights are [outputs, height, width, inputs / groups]."""
-    x, w = node.image(0), node.image(1)
+    x, w = node.image(0), _kernel(node, 0)
     channels, per_group = x.spec.shape[3], w.spec.shape[3]
     if not per_group or channels % per_group:
         raise ModelError(f"weights {w.spec} do not fit the input {x.spec}")
@@ -26,11 +26,19 @@ def convolution(node: TfliteNode) -> Any:
 @converter("DEPTHWISE_CONV_2D", linear=(0,))
 def depthwise_convolution(node: TfliteNode) -> Any:
     """Weights are [1, height, width, channels * multiplier], a channel's outputs side by side."""
-    x, w = node.image(0), node.image(1)
+    x, w = node.image(0), _kernel(node, 3)
     channels = x.spec.shape[3]
     if w.spec.shape[0] != 1 or not channels or w.spec.shape[3] % channels:
         raise ModelError(f"weights {w.spec} do not fit the input {x.spec}")
     return _convolution(node, node.transposed(w, (3, 0, 1, 2)), channels)
+
+
+def _kernel(node: TfliteNode, channels: int) -> Value:
+    """The weights, and which axis of theirs is the output's channels."""
+    weights = node.weights(1, channels)
+    if weights.spec.rank != 4:
+        raise ModelError(f"weights {weights.spec} are not four-dimensional")
+    return weights
 
 
 def _convolution(node: TfliteNode, weights: Value, groups: int) -> Value:
@@ -42,7 +50,8 @@ def _convolution(node: TfliteNode, weights: Value, groups: int) -> Value:
 @converter("TRANSPOSE_CONV", linear=(2,))
 def transposed_convolution(node: TfliteNode) -> Any:
     """Inputs: the output's shape, weights [outputs, height, width, inputs], x, an optional bias."""
-    return transposed_like(node, node.image(2), node.image(1), node.bias(3), node.integers_of(0))
+    x, w = node.image(2), _kernel(node, 0)
+    return transposed_like(node, x, w, node.bias(3), node.integers_of(0))
 
 
 def transposed_like(

@@ -15,7 +15,7 @@ from clnet.ops.reshape import Reshape
 @converter("FULLY_CONNECTED", linear=(0,))
 def fully_connected(node: TfliteNode) -> Any:
     """Weights are [outputs, inputs]; x is a list of vectors in whatever shape."""
-    x, w = node.input(0), node.input(1)
+    x, w = node.input(0), node.weights(1)
     node.choice("WeightsFormat", ("DEFAULT",), 0)
     if w.spec.rank != 2 or not w.spec.shape[1] or x.spec.size % w.spec.shape[1]:
         raise ModelError(f"weights {w.spec} do not fit the input {x.spec}")
