@@ -24,10 +24,11 @@ def eltwise(layer: CaffeLayer) -> Value:
     if coefficients and (len(coefficients) != len(inputs) or operation != "SUM"):
         raise ModelError(f"{len(coefficients)} coefficients for {operation} of {len(inputs)}")
     shape = inputs[0].spec.shape
-    for other in inputs[1:]:
-        alike = other.spec.rank == len(shape) and np.broadcast_shapes(other.spec.shape, shape)
-        if alike != shape:
-            layer.alike(shape, other.spec.shape)
+    for other in (v.spec.shape for v in inputs[1:]):
+        if len(other) != len(shape) or any(
+            d not in (1, s) for d, s in zip(other, shape, strict=True)
+        ):
+            layer.alike(shape, other)
     for i, factor in enumerate(coefficients):
         if factor != 1.0:
             inputs[i] = layer.apply("Scale", inputs[i], factor=factor)
