@@ -14,7 +14,7 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from functools import cache
 from pathlib import Path
@@ -34,6 +34,12 @@ from clnet.runtime.devices import find_device
 from clnet.session.compile import plan_graph
 
 Arrays = dict[str, np.ndarray]
+#: Writes mutation number so and so into a folder; says what was done, and where the model is.
+Mutate = Callable[[int, Path], tuple[str, Path]]
+#: Inputs and what clnet makes of them; None where the model was only planned.
+Run = Callable[[Path], tuple[Arrays, Arrays] | None]
+#: Whether these outputs are right, and who says so.
+Compared = Callable[[Path, Arrays, Arrays], tuple[str, str]]
 
 MEMORY = 1 << 30
 #: Of processor time for reading, compiling and running.
@@ -52,16 +58,22 @@ def main() -> None:
         path = Path(folder) / "model.onnx"
         path.write_bytes(many_ops().SerializeToString())
         with redirect_stdout(None):
-            judge(path)
+            judge(path, run, compared)
     for name in REAL:
         if (DATA / name).is_file():
             clnet.load(DATA / name).close()  # its kernels are in the cache from now on
     familiar_problems()
+    serve(mutate, run, compared)
+
+
+def serve(mutate: Mutate, run: Run, compared: Compared) -> None:
+    """Mutate and judge by number until stdin ends."""
     print("ready", flush=True)
     for line in sys.stdin:
         with tempfile.TemporaryDirectory() as folder:
             done, path = mutate(int(line), Path(folder))
-            print(json.dumps({"number": int(line), "mutation": done, **judge(path)}), flush=True)
+            verdict = judge(path, run, compared)
+            print(json.dumps({"number": int(line), "mutation": done, **verdict}), flush=True)
 
 
 def status(key: str) -> int:
@@ -72,7 +84,7 @@ def status(key: str) -> int:
     raise KeyError(key)
 
 
-def judge(path: Path) -> dict[str, object]:
+def judge(path: Path, run: Run, compared: Compared) -> dict[str, object]:
     """How clnet ends with a model: ``refused`` in one line, ``right``, ``planned`` (not run, for it
     would only compile many kernels), or something bad."""
     Path("/proc/self/clear_refs").write_text("5")  # peaks count from here
@@ -113,6 +125,11 @@ def run(path: Path) -> tuple[Arrays, Arrays] | None:
     if len(graph.nodes) > FEW_NODES and not problems(graph) <= familiar_problems():
         plan_graph(graph, find_device())
         return None
+    return run_with_random_inputs(path)
+
+
+def run_with_random_inputs(path: Path) -> tuple[Arrays, Arrays]:
+    """Inputs and what clnet makes of them."""
     with clnet.load(path) as session:
         rng = np.random.default_rng(0)
         feeds = {

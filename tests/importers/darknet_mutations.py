@@ -1,0 +1,274 @@
+"""Damaged and hostile Darknet models out of good ones, always the same for the same number. As a
+program it reads and runs them, as mutation_worker.py does for ONNX."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import warnings
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from evaluate import evaluate
+from golden import DATA
+from importers.darknet_models import header
+from importers.mutation_worker import (
+    Arrays,
+    difference,
+    judge,
+    problems,
+    run_with_random_inputs,
+    serve,
+)
+
+from clnet.importers import read_model
+from clnet.runtime.devices import find_device
+from clnet.session.compile import plan_graph
+
+Rng = np.random.Generator
+Lines = list[str]
+
+REAL = "models_darknet_yoloface/50k/yoloface-50k.cfg"
+#: Each kind of layer that has parameters of its own to go wrong.
+MANY_LAYERS = """\
+[net]
+batch=8
+width=12
+height=8
+channels=3
+[convolutional]
+filters=8
+size=3
+pad=1
+batch_normalize=1
+activation=mish
+[convolutional]
+filters=8
+groups=4
+dilation=2
+size=3
+pad=1
+activation=leaky
+[shortcut]
+from=-2
+activation=linear
+[route]
+layers=-1
+groups=2
+group_id=1
+[maxpool]
+size=2
+stride=2
+[local]
+filters=4
+size=3
+pad=1
+activation=relu
+[reorg]
+stride=2
+[deconvolutional]
+filters=3
+size=2
+stride=2
+activation=elu
+[normalization]
+size=3
+[upsample]
+stride=2
+[route]
+layers=-1,2
+[avgpool]
+[connected]
+output=11
+activation=logistic
+[scale_channels]
+from=-3
+[convolutional]
+filters=14
+activation=linear
+[yolo]
+mask=0,1
+anchors=2,3,4,5,6,7
+num=3
+classes=2
+[route]
+layers=-2
+[crop]
+crop_height=4
+crop_width=4
+[convolutional]
+filters=14
+activation=linear
+[region]
+anchors=1,2,3,4
+num=2
+classes=2
+softmax=1
+"""
+#: Floats in its weights.
+MANY_FLOATS = 8 * 4 + 8 * 27 + 8 + 8 * 18 + 4 * 24 + 24 * 4 * 36 + 3 + 16 * 12 + 11 + 11 * 11
+MANY_FLOATS += 14 + 14 * 11 + 14 + 14 * 14
+NUMBERS = (
+    "-1", "0", "1", "2", "3", "7", "65536", "99999999", "2147483647", "-2147483648", "1e30", "nan",
+    "1e-40", "", "x", "-2,0,5", ",", "0.5",
+)  # fmt: skip
+LAYERS = (
+    "[crnn]\noutput=4", "[softmax]\ngroups=5", "[avgpool]", "[route]\nlayers=0,1,2,3,4",
+    "[convolutional]\nfilters=9", "[yolo]\nanchors=1,1", "[detection]", "[maxpool]\nsize=99999",
+    "[upsample]\nstride=60000", "[sam]\nfrom=0", "[shortcut]\nfrom=0,1", "[reorg]\nextra=60000",
+    "[]", "[x\x1b]", "[local_avgpool]\nsize=3", "[cost]", "[batchnorm]", "[net]",
+    "[shortcut]\nfrom=-1\nweights_type=per_channel", "[maxpool]\nmaxpool_depth=1",
+    "[activation]\nactivation=normalize_channels_softmax", "[crop]\ncrop_height=0",
+)  # fmt: skip
+
+
+@cache
+def bases() -> list[tuple[str, bytes]]:
+    """Good models to start from, cfg and weights: one made here, and a real one where it is."""
+    values = np.random.default_rng(0).uniform(0.01, 0.5, MANY_FLOATS).astype("<f4")
+    models = [(MANY_LAYERS, header() + values.tobytes())] * 2
+    if (DATA / REAL).is_file():
+        real = DATA / REAL
+        models.append((real.read_text(), real.with_suffix(".weights").read_bytes()))
+    return models
+
+
+def mutate(number: int, folder: Path) -> tuple[str, Path]:
+    """Write mutation ``number`` into an empty ``folder``. Returns what was done, and the model."""
+    rng = np.random.default_rng(number)
+    cfg, weights = bases()[number % len(bases())]
+    data = bytearray(weights)
+    path = folder / "net.cfg"
+    change = CHANGES[int(rng.integers(len(CHANGES)))]
+    if change in (truncated, flipped, header_overwritten, extended):
+        data = change(data, rng)
+        text = cfg.encode()
+    elif number % 7 == 0:
+        text = bytes(flipped(bytearray(cfg.encode()), rng))
+    else:
+        lines = cfg.splitlines()
+        for _ in range(int(rng.integers(1, 3))):
+            change(lines, rng)
+        text = "\n".join(lines).encode()
+        if rng.random() < 0.5:  # so that there are as many weights as a larger network needs
+            data += bytes(int(rng.integers(1, 1 << 16)))
+    path.write_bytes(text)
+    if number % 50:
+        path.with_suffix(".weights").write_bytes(data)
+    return change.__name__, path
+
+
+def truncated(data: bytearray, rng: Rng) -> bytearray:
+    return data[: rng.integers(len(data))]
+
+
+def extended(data: bytearray, rng: Rng) -> bytearray:
+    return data + rng.bytes(int(rng.integers(1, 999)))
+
+
+def flipped(data: bytearray, rng: Rng) -> bytearray:
+    for position in rng.integers(len(data), size=rng.integers(1, 20)):
+        data[position] ^= 1 << int(rng.integers(8))
+    return data
+
+
+def header_overwritten(data: bytearray, rng: Rng) -> bytearray:
+    data[:20] = rng.bytes(20)
+    return data
+
+
+def _options(lines: Lines) -> list[int]:
+    return [i for i, line in enumerate(lines) if "=" in line and not line.startswith("#")]
+
+
+def number_changed(lines: Lines, rng: Rng) -> None:
+    at = int(rng.choice(_options(lines)))
+    lines[at] = f"{lines[at].partition('=')[0]}={rng.choice(NUMBERS)}"
+
+
+def layer_count_changed(lines: Lines, rng: Rng) -> None:
+    """What names other layers: itself, later ones, nothing, one far away."""
+    at = rng.choice([i for i in _options(lines) if re.match("layers|from", lines[i])])
+    values = rng.choice(("0", "-1", "4", "19", "20", "-99", "999999", "0,0,0,0,0,0", "-1,0"))
+    lines[at] = f"{lines[at].partition('=')[0]}={values}"
+
+
+def line_removed(lines: Lines, rng: Rng) -> None:
+    del lines[int(rng.integers(len(lines)))]
+
+
+def lines_swapped(lines: Lines, rng: Rng) -> None:
+    a, b = rng.integers(len(lines), size=2)
+    lines[a], lines[b] = lines[b], lines[a]
+
+
+def layer_inserted(lines: Lines, rng: Rng) -> None:
+    starts = [i for i, line in enumerate(lines) if line.startswith("[")]
+    lines.insert(int(rng.choice(starts)), str(rng.choice(LAYERS)))
+
+
+def layers_repeated(lines: Lines, rng: Rng) -> None:
+    """A network that grows with every layer, and one that has too many."""
+    growing = ("[upsample]\nstride=9", "[route]\nlayers=-1,-1,-1,-1", "[dropout]", "[reorg]")
+    lines.insert(5, "\n".join([str(rng.choice(growing))] * int(10 ** rng.uniform(0.5, 4.3))))
+
+
+CHANGES: tuple[Callable[..., object], ...] = (
+    truncated, flipped, flipped, header_overwritten, extended, number_changed, number_changed,
+    number_changed, number_changed, layer_count_changed, line_removed, lines_swapped,
+    layer_inserted, layer_inserted, layers_repeated,
+)  # fmt: skip
+
+
+def run(path: Path) -> tuple[Arrays, Arrays] | None:
+    """Inputs and what clnet makes of them. Where that takes kernels that the good models do not
+    need, most are only planned: compiling would take longer than all the rest."""
+    graph = read_model(path)
+    new = problems(graph) - familiar_problems()
+    if len(new) > 3:
+        plan_graph(graph, find_device())
+        return None
+    return run_with_random_inputs(path)
+
+
+def compared(path: Path, feeds: Arrays, got: Arrays) -> tuple[str, str]:
+    """Whether the outputs are right, and who says so."""
+    with np.errstate(all="ignore"):
+        wrong = difference(got, evaluate(read_model(path), feeds))
+    if wrong:
+        return "wrong", f"against the references of clnet's ops: {wrong}"
+    return "right", "as the references of clnet's ops say"
+
+
+@cache
+def familiar_problems() -> set[tuple[object, ...]]:
+    """Those of the unharmed models."""
+    found = set()
+    for cfg, weights in bases():
+        with tempfile.TemporaryDirectory() as folder:
+            found |= problems(read_model(_written(Path(folder), cfg, weights)))
+    return found
+
+
+def _written(folder: Path, cfg: str, weights: bytes) -> Path:
+    path = folder / "net.cfg"
+    path.write_text(cfg)
+    path.with_suffix(".weights").write_bytes(weights)
+    return path
+
+
+def main() -> None:
+    """Answer until stdin ends; before that, bring the driver in and build the good models."""
+    warnings.simplefilter("ignore")
+    for cfg, weights in bases():
+        with tempfile.TemporaryDirectory() as folder, redirect_stdout(None):
+            verdict = judge(_written(Path(folder), cfg, weights), run, compared)
+        assert verdict["verdict"] in ("right", "too much memory", "too slow"), verdict
+    serve(mutate, run, compared)
+
+
+if __name__ == "__main__":
+    main()
