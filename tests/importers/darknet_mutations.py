@@ -3,6 +3,7 @@ program it reads and runs them, as mutation_worker.py does for ONNX."""
 
 from __future__ import annotations
 
+import math
 import re
 import tempfile
 import warnings
@@ -24,7 +25,10 @@ from importers.mutation_worker import (
     serve,
 )
 
+from clnet.errors import ClnetError
 from clnet.importers import read_model
+from clnet.importers.darknet.cfg import read_cfg
+from clnet.importers.darknet.reader import build_network
 from clnet.runtime.devices import find_device
 from clnet.session.compile import plan_graph
 
@@ -153,12 +157,41 @@ def mutate(number: int, folder: Path) -> tuple[str, Path]:
         for _ in range(int(rng.integers(1, 3))):
             change(lines, rng)
         text = "\n".join(lines).encode()
-        if rng.random() < 0.5:  # so that there are as many weights as a larger network needs
-            data += bytes(int(rng.integers(1, 1 << 16)))
     path.write_bytes(text)
+    if change not in (truncated, flipped, header_overwritten, extended) and rng.random() < 0.8:
+        data = fitting(path, rng) or data
     if number % 50:
         path.with_suffix(".weights").write_bytes(data)
     return change.__name__, path
+
+
+class Counter:
+    """A source of weights that only counts them."""
+
+    transposed = False
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def take(self, what: str, *shape: int) -> np.ndarray:
+        self.count += math.prod(shape)
+        return np.broadcast_to(np.float32(1), shape)
+
+    def finish(self) -> None:
+        pass
+
+
+def fitting(path: Path, rng: Rng) -> bytearray | None:
+    """As many weights as a changed network needs, unless it is refused or large."""
+    counter = Counter()
+    try:
+        build_network(read_cfg(path), "net", counter, {})
+    except ClnetError:
+        return None
+    if counter.count > 1 << 20:
+        return None
+    values = rng.uniform(0.01, 0.5, counter.count).astype("<f4")
+    return bytearray(header() + values.tobytes())
 
 
 def truncated(data: bytearray, rng: Rng) -> bytearray:

@@ -184,7 +184,7 @@ HEAD = "[yolo]\nanchors=1,2\nclasses=1"
         (f"{CONV}\n[route]", "node route_1: layers= names no layers"),
         (f"{CONV}\n{HEAD}", "node yolo_1: 2 channels are not 1 boxes of 6 numbers"),
         (f"[yolo]\nanchors=1,2\nclasses=-2\n{CONV}", "node yolo_0: classes='-2'"),
-        ("[yolo]\nanchors=1,2\nmask=0,4", "node yolo_0: of 1 anchors, numbers 0 to 4 are used"),
+        ("[yolo]\nanchors=1,2\nmask=0,4", "node yolo_0: 2 anchors up to number 4, but there are 1"),
         ("[reorg]\nstride=2", "node reorg_0: 3 channels do not divide"),
         ("[maxpool]\nsize=2\npadding=9", "node maxpool_0: .*windows of padding alone"),
         ("[upsample]\nstride=2000000", "node upsample_0: stride="),

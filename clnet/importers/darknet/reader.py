@@ -34,12 +34,13 @@ def read_darknet(
     """
     try:
         source = WeightsFile(weights) if weights is not None else RandomWeights(seed)
-        return _read(read_cfg(cfg), cfg.stem, source, input_shapes or {})
+        return build_network(read_cfg(cfg), cfg.stem, source, input_shapes or {})
     except ModelError as error:
         raise error.located(file=cfg) from error
 
 
-def _read(sections: list[Section], name: str, weights: Weights, shapes: Shapes) -> Graph:
+def build_network(sections: list[Section], name: str, weights: Weights, shapes: Shapes) -> Graph:
+    """The graph of a cfg's sections, with weights from wherever they come."""
     build = GraphBuilder(name)
     try:
         shape = _input_shape(sections[0], shapes)

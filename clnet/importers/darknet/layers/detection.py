@@ -72,10 +72,10 @@ def region(layer: Layer) -> Value:
 def _anchors(layer: Layer, mask: Sequence[int]) -> np.ndarray:
     """Widths and heights of the anchors that ``mask`` picks, [A, 2]."""
     sizes = layer.options.reals("anchors")
-    if len(mask) > len(sizes) // 2 or not all(0 <= m < len(sizes) // 2 for m in mask):
-        shown = f"{min(mask)} to {max(mask)}"
-        raise ModelError(f"of {len(sizes) // 2} anchors, numbers {shown} are used")
-    return np.array(sizes[: len(sizes) // 2 * 2]).reshape(-1, 2)[list(mask)]
+    there = len(sizes) // 2
+    if len(mask) > there or not all(0 <= number < there for number in mask):
+        raise ModelError(f"{len(mask)} anchors up to number {mask[-1]}, but there are {there}")
+    return np.array(sizes[: 2 * there]).reshape(-1, 2)[list(mask)]
 
 
 def _parts(layer: Layer, anchors: int, sizes: tuple[int, ...]) -> tuple[Value, ...]:
