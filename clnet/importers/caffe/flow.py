@@ -92,10 +92,8 @@ def _source(current: dict[str, Source], name: str) -> Source:
 
 def _bind(current: dict[str, Source], layer: Layer, number: int) -> None:
     for k, name in enumerate(layer.tops):
-        if name in current and name not in layer.bottoms:
+        if name in layer.tops[:k] or (name in current and name not in layer.bottoms):
             raise ModelError(f"the blob {shown(name)} is made twice")
-        if name in layer.tops[:k]:
-            raise ModelError(f"the blob {shown(name)} is made twice by one layer")
         current[name] = (number, k)
 
 

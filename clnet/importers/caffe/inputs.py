@@ -22,9 +22,7 @@ def declared_shape(layer: Layer, top: int) -> tuple[int, ...]:
         found = _of_image(layer) if top == 0 else None
     if not found:
         name = shown(layer.tops[top])
-        raise ModelError(
-            f"the shape of the input {name} is open; pass input_shapes={{{name}: (…)}}"
-        )
+        raise ModelError(f"the input {name} has no shape; pass input_shapes={{{name}: (…)}}")
     return found
 
 
