@@ -263,7 +263,8 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
 
 UNARY: dict[str, tuple[Callable[..., Any], str]] = {
     "ABS": (np.abs, "AbsOptions"), "NEG": (np.negative, "NegOptions"),
-    "EXP": (np.exp, "ExpOptions"), "SIN": (np.sin, ""), "COS": (np.cos, "CosOptions"), "FLOOR": (np.floor, ""),
+    "EXP": (np.exp, "ExpOptions"), "SIN": (np.sin, ""),
+    "COS": (np.cos, "CosOptions"), "FLOOR": (np.floor, ""),
     "CEIL": (np.ceil, ""), "ROUND": (np.rint, ""), "SQUARE": (np.square, "SquareOptions"),
     "SIGN": (np.sign, ""),
     "RELU": (lambda x: np.maximum(x, 0), ""), "RELU6": (lambda x: np.clip(x, 0, 6), ""),
