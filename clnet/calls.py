@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from clnet.device_info import DeviceInfo
 from clnet.tensor_spec import TensorSpec
 
 Role = Literal["in", "out", "work", "packed"]
@@ -183,6 +184,11 @@ class Workload:
         spec = self.inputs[index]
         assert spec is not None, f"{self.op}: input {index} is absent"
         return spec
+
+    def candidates(self, info: DeviceInfo) -> list[Candidate]:
+        """The ways to solve it on a device, the untuned default first."""
+        found: list[Candidate] = self.op.lower(self, info.beside((*self.inputs, *self.outputs)))
+        return found
 
     def has(self, index: int) -> bool:
         """Whether optional input ``index`` is present."""

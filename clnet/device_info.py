@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from clnet.tensor_spec import TensorSpec
 
 
 @dataclass(frozen=True)
@@ -33,3 +36,10 @@ class DeviceInfo:
     def is_cpu(self) -> bool:
         """CPU-like: one work-item per work-group with explicit vectors is the best shape."""
         return self.kind == "cpu"
+
+    def beside(self, specs: Iterable[TensorSpec | None]) -> DeviceInfo:
+        """The device as operands of these specs see it: a double takes the room of two floats in a
+        vector. PoCL 3.0's compiler aborts on vectors wider than the processor's."""
+        if all(s is None or s.dtype != "float64" for s in specs):
+            return self
+        return replace(self, vector_width=max(1, self.vector_width // 2))

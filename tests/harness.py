@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -63,14 +64,20 @@ def candidate_names(case: Case, precision: str = "fp32") -> list[str]:
     return names
 
 
-def run(case: Case, candidate: str | None = None, precision: str = "fp32") -> list[np.ndarray]:
-    """The case's outputs from the device."""
+def run(
+    case: Case,
+    candidate: str | None = None,
+    precision: str = "fp32",
+    vary: Callable[[Candidate], Candidate] = lambda c: c,
+) -> list[np.ndarray]:
+    """The case's outputs from the device, by the named candidate in the form that ``vary`` gives
+    it."""
     arrays = arrays_of(case, precision)
 
     def choose(workload: Workload, candidates: list[Candidate]) -> Candidate:
         named = [c for c in candidates if c.name == candidate]
         same = type(workload.op) is type(case.op)  # in half it names another dtype
-        return named[0] if named and same else candidates[0]
+        return vary(named[0]) if named and same else candidates[0]
 
     source = graph_of(case, arrays)
     with Session(lambda _: source, device(), precision, choose=choose) as session:
@@ -78,13 +85,19 @@ def run(case: Case, candidate: str | None = None, precision: str = "fp32") -> li
         return list(session.run(feeds).values())
 
 
-def check(case: Case, candidate: str | None = None, precision: str = "fp32") -> None:
+def check(
+    case: Case,
+    candidate: str | None = None,
+    precision: str = "fp32",
+    vary: Callable[[Candidate], Candidate] = lambda c: c,
+) -> None:
     """Fail where a candidate's output differs from the reference's in shape, dtype or value."""
     arrays = arrays_of(case, precision)
     expected = case.op.reference(*arrays)
     inferred = graph_of(case, arrays).nodes[0].outputs
     tolerance = case.tolerance if precision == "fp32" else case.tolerance_fp16
-    for value, want, got in zip(inferred, expected, run(case, candidate, precision), strict=True):
+    results = run(case, candidate, precision, vary)
+    for value, want, got in zip(inferred, expected, results, strict=True):
         want = np.asarray(want)
         assert got.shape == want.shape == value.spec.shape, f"shapes {got.shape}, {want.shape}"
         assert want.dtype.name == value.spec.dtype, f"dtypes {want.dtype}, {value.spec.dtype}"

@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
-from clnet.cli import bench, demo, devices, doctor, info, run
+from clnet.cli import bench, demo, devices, doctor, info, run, tune
 from clnet.cli.output import printable
 from clnet.errors import ClnetError
 
-COMMANDS = (devices, doctor, info, run, bench, demo)
+COMMANDS = (devices, doctor, info, run, bench, tune, demo)
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130  # as shells report SIGINT
@@ -25,6 +26,7 @@ EXIT_BROKEN_PIPE = 141  # as shells report SIGPIPE
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status. Whatever clnet refuses is one line on stderr, status 2."""
     arguments = _parser().parse_args(argv)
+    warnings.showwarning = _show_warning
     try:
         status: int = arguments.run(arguments)
         sys.stdout.flush()
@@ -38,6 +40,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `clnet info model.onnx | head`: whoever read has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """One line, as errors are."""
+    print(f"clnet: {printable(' '.join(str(message).split()))}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

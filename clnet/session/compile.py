@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from clnet.calls import BlasCall, Call, Candidate, HostCall, In, KernelCall, Out, Ref, Workload
-from clnet.device_info import DeviceInfo
 from clnet.errors import ClnetError, ShapeError
 from clnet.graph import Graph, Node, Value
 from clnet.memory.arena import ArenaPlan, Block, plan_arena
@@ -19,7 +18,9 @@ from clnet.runtime.devices import Device
 from clnet.runtime.executable import BoundCall, Executable, Region
 from clnet.runtime.memory import Buffer
 from clnet.runtime.states import States
+from clnet.session.tuned import tuned_choice
 from clnet.tensor_spec import TensorSpec
+from clnet.tuning.choice import RecordedChoice
 
 #: Picks one of a workload's candidates; the default takes the first.
 Chooser = Callable[[Workload, list[Candidate]], Candidate]
@@ -70,6 +71,7 @@ class Compiled:
     arena: ArenaPlan
     weight_bytes: int
     build_seconds: float
+    tuned: int  #: nodes with a tuning record of their own
     layers: list[tuple[str, str, str, int]] = field(
         default_factory=list
     )  # name, op, candidate, calls
@@ -79,14 +81,30 @@ def compile_graph(
     graph: Graph,
     device: Device,
     precision: str = "fp32",
-    choose: Chooser = first_candidate,
+    choose: Chooser | None = None,
     states: States | None = None,
 ) -> Compiled:
     """Make ``graph`` executable on ``device``. The graph is rewritten and its constants are moved
-    to the device, so it cannot be used again. With ``states``, the graph's states live there, by
-    name, and are shared with whatever else is compiled so."""
+    to the device, so it cannot be used again. ``choose`` picks candidates, by tuning records unless
+    given. With ``states``, the graph's states live there, by name, and are shared with whatever
+    else is compiled so."""
     optimize(graph, precision)
-    return _Compiler(graph, device, choose, states).compile()
+    return _Compiler(graph, device, choose or tuned_choice(device), states).compile()
+
+
+def lowered_workloads(
+    graph: Graph, device: Device, precision: str = "fp32"
+) -> list[tuple[Workload, list[Candidate]]]:
+    """What ``compile_graph`` would have to choose for, node by node. The graph is rewritten."""
+    found = []
+
+    def note(workload: Workload, candidates: list[Candidate]) -> Candidate:
+        found.append((workload, candidates))
+        return candidates[0]
+
+    optimize(graph, precision)
+    _Compiler(graph, device, note, None).lower()
+    return found
 
 
 def plan_graph(graph: Graph, device: Device, precision: str = "fp32") -> tuple[int, ArenaPlan]:
@@ -136,6 +154,7 @@ class _Compiler:
             arena,
             self.weight_bytes,
             time.perf_counter() - started,
+            self.choose.exact if isinstance(self.choose, RecordedChoice) else 0,
             [
                 (n.node.name, n.node.op.label, n.candidate.name, len(n.candidate.calls))
                 for n in self.lowered
@@ -157,7 +176,7 @@ class _Compiler:
                 candidates = (
                     [on_host(node)]
                     if any(v is not None and v.varies for v in node.inputs)
-                    else node.op.lower(workload, info_for(workload, self.device.info))
+                    else workload.candidates(self.device.info)
                 )
             except ShapeError as error:
                 raise error.located(node=node.name) from error
@@ -268,15 +287,6 @@ class _Compiler:
         buffer = Buffer(self.device.context, nbytes, self.device.memory_policy)
         self.buffers.append(buffer)
         return buffer
-
-
-def info_for(workload: Workload, info: DeviceInfo) -> DeviceInfo:
-    """The device as a workload sees it: a double takes the room of two floats in a vector. PoCL
-    3.0's compiler aborts on vectors wider than the processor's."""
-    specs = (*workload.inputs, *workload.outputs)
-    if all(s is None or s.dtype != "float64" for s in specs):
-        return info
-    return replace(info, vector_width=max(1, info.vector_width // 2))
 
 
 def on_host(node: Node) -> Candidate:

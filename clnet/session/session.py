@@ -15,7 +15,7 @@ from clnet.errors import InputError
 from clnet.graph import Graph
 from clnet.runtime.devices import Device
 from clnet.runtime.executable import Region
-from clnet.session.compile import Chooser, Compiled, compile_graph, first_candidate
+from clnet.session.compile import Chooser, Compiled, compile_graph
 
 Shapes = Mapping[str, Sequence[int]]
 
@@ -31,7 +31,8 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class SessionStats:
-    """Counts of a session. Bytes and seconds; ``bytes_copied`` since the session was made."""
+    """Counts of a session. Bytes and seconds; ``bytes_copied`` since the session was made;
+    ``tuned`` is the number of layers for which a tuning record of their own was found."""
 
     launches: int
     bytes_copied: int
@@ -40,14 +41,16 @@ class SessionStats:
     weight_bytes: int
     build_seconds: float
     load_seconds: float
+    tuned: int
 
 
 class Session:
     """A model on a device. Calls are serialised: threads may share a session.
 
     ``source`` builds the graph for given input shapes; it is called again when ``run`` is given
-    other shapes than before. Use as a context manager, or call :meth:`close`, to release the
-    device's memory early; otherwise it goes when the session is collected.
+    other shapes than before. ``choose`` picks candidates, by tuning records unless given. Use as a
+    context manager, or call :meth:`close`, to release the device's memory early; otherwise it goes
+    when the session is collected.
     """
 
     def __init__(
@@ -56,7 +59,7 @@ class Session:
         device: Device,
         precision: str = "fp32",
         input_shapes: Shapes | None = None,
-        choose: Chooser = first_candidate,
+        choose: Chooser | None = None,
     ) -> None:
         if precision not in ("fp32", "fp16"):
             raise InputError(f"precision {precision!r} is neither 'fp32' nor 'fp16'")
@@ -100,6 +103,7 @@ class Session:
             compiled.weight_bytes,
             compiled.build_seconds,
             self._load_seconds,
+            compiled.tuned,
         )
 
     def run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness import device
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, TypeProto
 
 from clnet.errors import UnsupportedError
@@ -41,6 +42,8 @@ SINGLE = {
     "order of operations, ONNX's tolerance is one"
     for suffix in ("", "_expanded")
 }
+#: In names of cases of attention that compute in float16.
+HALF = ("fp16", "softmax_precision")
 _REASONS = {op: f"op outside the list: {kind}" for kind, ops in OUTSIDE.items()
             for op in ops.split()}  # fmt: skip
 
@@ -49,6 +52,8 @@ def reason_to_exclude(name: str, model: ModelProto) -> str | None:
     """Why a case is left out, or None where it must pass."""
     if name in SINGLE:
         return SINGLE[name]
+    if name.startswith("test_attention") and any(w in name for w in HALF) and device().info.fp16:
+        return "attention in half arithmetic: sums are rounded, infinities become the largest half"
     versions = {domain_of(o.domain): o.version for o in model.opset_import}
     if versions.get("", OLDEST_OPSET) < OLDEST_OPSET:
         return f"opset {versions['']}: clnet reads {OLDEST_OPSET} and newer"

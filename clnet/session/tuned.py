@@ -1,0 +1,32 @@
+"""The chooser that sessions use unless told otherwise: the user's tuning records, then the board's,
+else the untuned default."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from clnet.runtime.devices import Device
+from clnet.tuning import store
+from clnet.tuning.choice import RecordedChoice
+from clnet.tuning.record import TuningRecord
+
+
+def tuned_choice(device: Device) -> RecordedChoice:
+    """What is known of this device from files. Nothing is measured."""
+    return RecordedChoice(device.info, records(store.user_records()))
+
+
+def records(path: Path) -> tuple[TuningRecord, ...]:
+    """The records of a file, read again only when it has changed."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return ()
+    return _records(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=16)
+def _records(path: Path, changed: int, size: int) -> tuple[TuningRecord, ...]:
+    return tuple(store.read(path))

@@ -1,0 +1,123 @@
+"""The process that builds, runs and times candidates, and may die of it.
+
+Takes pickled requests from standard input and answers each on what was standard output; whatever a
+driver prints goes elsewhere. `measure.py` is the other end.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import statistics
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from clnet.errors import ClnetError
+from clnet.tuning.messages import Failure, Open, Race, Try
+from clnet.tuning.space import Point, Space
+
+#: Samples of a point that is tried.
+SAMPLES = 3
+#: Points kept ready for a race: their memory counts.
+KEPT = 4
+
+
+class Worker:
+    """Answers requests about one workload after the other."""
+
+    def __init__(self) -> None:
+        self.bench: Any = None
+        self.ready: dict[Point, tuple[Any, float]] = {}
+
+    def answer(self, request: Open | Try | Race) -> Any:
+        """Dispatch. A ClnetError is an answer too."""
+        try:
+            if isinstance(request, Open):
+                return self.open(request)
+            if isinstance(request, Try):
+                return self.try_point(request)
+            return self.race(request)
+        except ClnetError as error:
+            return Failure(" ".join(str(error).split())[:300])
+        except MemoryError:
+            return Failure("memory is exhausted")
+
+    def open(self, request: Open) -> float:
+        """Seconds of the default."""
+        from clnet.runtime.devices import devices
+        from clnet.tuning.bench import Bench
+
+        self.close()
+        device = devices()[request.device]
+        workload = request.workload
+        self.space = Space(workload.candidates(device.info), device.info)
+        self.bench = Bench(device, workload)
+        return self.try_point(Try(request.default, float("inf")))
+
+    def try_point(self, request: Try) -> float:
+        """Median of a few samples."""
+        executable, seconds = self.prepare(request.point)
+        if seconds <= request.hopeless:
+            samples = [self.bench.sample(executable, seconds) for _ in range(SAMPLES)]
+            seconds = statistics.median(samples)
+            self.ready[request.point] = executable, seconds
+        if len(self.ready) > KEPT:
+            slowest = max(list(self.ready)[1:], key=lambda p: self.ready[p][1])
+            self.ready.pop(slowest)[0].release()
+        return seconds
+
+    def race(self, request: Race) -> list[list[float]]:
+        """Samples of each point."""
+        for point in request.points:
+            self.prepare(point)
+        samples: list[list[float]] = [[] for _ in request.points]
+        for _ in range(request.rounds):
+            for point, mine in zip(request.points, samples, strict=True):
+                mine.append(self.bench.sample(*self.ready[point]))
+        return samples
+
+    def prepare(self, point: Point) -> tuple[Any, float]:
+        """A point's executable, checked, and about how long it takes."""
+        if point not in self.ready:
+            candidate = self.space.candidate(point)
+            if candidate is None:
+                raise ClnetError(f"no such point: {point}")
+            executable = self.bench.prepare(candidate)
+            try:
+                self.bench.check(executable)
+                seconds = self.bench.sample(executable, self.bench.sample(executable, 1))
+            except ClnetError:
+                executable.release()
+                raise
+            self.ready[point] = executable, seconds
+        return self.ready[point]
+
+    def close(self) -> None:
+        """Drop the workload."""
+        for executable, _ in self.ready.values():
+            executable.release()
+        self.ready.clear()
+        if self.bench is not None:
+            self.bench.close()
+
+
+def main() -> None:
+    """Answer until standard input ends."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    with suppress(OSError):  # if memory runs out, this is the process to end
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    worker = Worker()
+    while True:
+        try:
+            request = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        pickle.dump(worker.answer(request), answers)
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()
