@@ -36,7 +36,7 @@ def from_codes(
 
 
 def requantized(
-    node: TfliteNode, value: Value, factor: float | np.ndarray, limits: Limits, zero_point: float
+    node: TfliteNode, value: Value, factor: np.ndarray, limits: Limits, zero_point: float
 ) -> Value:
     """``factor`` (one number, or one per channel) times the value, rounded and clamped to the codes
     that there are. One expression, which no other rewrite takes apart.

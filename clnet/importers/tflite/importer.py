@@ -18,7 +18,12 @@ from clnet.importers.tflite.flat import faults_are_model_errors
 from clnet.importers.tflite.inputs import input_specs, unique_names
 from clnet.importers.tflite.model import BUILTINS, Operator, TfliteModel
 from clnet.importers.tflite.node import TfliteNode
-from clnet.importers.tflite.quantization import centred, dequantized, is_quantized
+from clnet.importers.tflite.quantization import (
+    centred,
+    change_of_scale,
+    dequantized,
+    is_quantized,
+)
 from clnet.importers.tflite.registry import ALL, Converter, find_converter
 from clnet.importers.tflite.tensors import dtype_of, stored_values
 from clnet.ops import Op
@@ -209,8 +214,7 @@ class Importer:
             return value
         factor = node.factor
         if factor is None:
-            own = np.float32(1 if scale is None else scale)
-            factor = own / np.float32(tensor.quantization.scale)
+            factor = change_of_scale(1.0 if scale is None else scale, tensor.quantization.scale)
         return requantized(node, value, factor, limits, tensor.quantization.zero_point)
 
     def _limits(self, number: int) -> tuple[float, float] | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from clnet.errors import ModelError
 from clnet.importers.tflite.model import Quantization, Tensor
 from clnet.importers.tflite.tensors import dtype_of
 
 #: dtypes of quantised activations. int32 with a scale is a bias.
 QUANTIZED = ("int8", "uint8", "int16")
+_LARGEST_CHANGE = 2.0**24
 
 
 def is_quantized(tensor: Tensor) -> bool:
@@ -36,6 +38,16 @@ def _along(numbers: np.ndarray, rank: int, quantization: Quantization) -> np.nda
     return numbers.reshape([-1 if d == quantization.axis else 1 for d in range(rank)])
 
 
+def change_of_scale(source: np.ndarray | float, target: float) -> np.ndarray:
+    """What turns codes of the scale ``source`` into those of ``target``, float32. Raises ModelError
+    for scales so far apart that no trained model has them."""
+    with np.errstate(all="ignore"):
+        factors = np.asarray(source, np.float32) / np.float32(target)
+    if not (factors <= _LARGEST_CHANGE).all():
+        raise ModelError(f"scales of {np.max(source)} and {target} in one operator")
+    return factors
+
+
 def product_scales(x: float, weights: Quantization, y: float) -> tuple[np.ndarray, np.ndarray]:
     """What stands between a sum of products of codes and the codes of the result: a power of two
     and the rest, between 1 and 2, per output channel or for all. float32.
@@ -43,6 +55,8 @@ def product_scales(x: float, weights: Quantization, y: float) -> tuple[np.ndarra
     The power of two goes into the weights: they stay exact, and so do the sums, while these
     come near to the size of the result, which half precision needs.
     """
-    factors = np.float32(x) * weights.scales.astype(np.float32) / np.float32(y)
+    with np.errstate(over="ignore"):
+        product = np.float32(x) * weights.scales.astype(np.float32)
+    factors = change_of_scale(product, y)
     powers = np.exp2(np.floor(np.log2(np.where(factors > 0, factors, 1)))).astype(np.float32)
     return powers, factors / powers
