@@ -172,6 +172,7 @@ HEAD = "[yolo]\nanchors=1,2\nclasses=1"
         ("[lstm]\noutput=3", "node lstm_0: layers of type 'lstm' are not supported"),
         ("[Gaussian_yolo]", "Gaussian_yolo"),
         (f"{CONV}\nxnor=1", "node conv_0: xnor=1 is not supported"),
+        (f"{CONV}\n{CONV}\nshare_index=0", "node conv_1: share_index="),
         ("[conv]\nactivation=sine", "node conv_0: the activation 'sine' is not known"),
         (f"{CONV}\ngroups=2", "node conv_0: .*divide"),
         ("[local]\nsize=9", "node local_0: size=9 is larger than the input"),

@@ -212,6 +212,7 @@ def test_softmax(tmp_path: Path) -> None:
     whole = reference.softmax(X.reshape(2, -1).astype(np.float64), 1)
     check(path, list(whole.reshape(X.shape)))
     assert list(run(path)) == ["softmax_1"]
+    check(write(tmp_path, "[softmax]\nspatial=1"), list(reference.softmax(X, 1)))
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 6, 12])

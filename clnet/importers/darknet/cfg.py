@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clnet.errors import ModelError, UnsupportedError
+from clnet.importers.names import shown
 
 #: Real files have some 30 kB and 400 layers.
 MAX_BYTES = 4 << 20
@@ -112,8 +113,3 @@ def _real(key: str, text: str) -> float:
     if not math.isfinite(number):
         raise ModelError(f"{key}={shown(text)} is not a number")
     return number
-
-
-def shown(text: str) -> str:
-    """Text out of a file as messages quote it."""
-    return repr(text if len(text) <= 40 else f"{text[:40]}…")

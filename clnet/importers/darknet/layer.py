@@ -11,8 +11,9 @@ import numpy as np
 from clnet.errors import ModelError, ShapeError, UnsupportedError
 from clnet.graph import GraphBuilder, Value
 from clnet.importers.darknet.activation import ACTIVATIONS
-from clnet.importers.darknet.cfg import Section, shown
+from clnet.importers.darknet.cfg import Section
 from clnet.importers.darknet.weights import Weights
+from clnet.importers.names import shown
 from clnet.ops import Op
 from clnet.ops.elementwise import elementwise
 from clnet.ops.reshape import Reshape
@@ -41,7 +42,7 @@ class Layer:
         input_size: tuple[int, int],
     ) -> None:
         self.options, self.index = section, index
-        self.label = f"{_SHORT.get(section.kind, section.kind[:40])}_{index}"
+        self.label = f"{_SHORT.get(section.kind, shown(section.kind)[1:-1])}_{index}"
         self.build, self.weights = build, weights
         self.input_size = input_size  #: height and width of the network's input
         self._previous, self._outputs = previous, outputs
@@ -131,7 +132,8 @@ class Layer:
         """Raise UnsupportedError for options that are set and would change the result."""
         for key in keys:
             if self.options.flag(key):
-                raise UnsupportedError(f"{key}={self.options.text(key, '')[:20]} is not supported")
+                value = shown(self.options.text(key, ""))[1:-1]
+                raise UnsupportedError(f"{key}={value} is not supported")
 
 
 def check_extent(value: Value) -> Value:

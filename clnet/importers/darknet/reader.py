@@ -8,10 +8,11 @@ from pathlib import Path
 from clnet.errors import ClnetError, InputError, ModelError, ShapeError, UnsupportedError
 from clnet.graph import Graph, GraphBuilder, Value
 from clnet.importers.darknet import layers  # noqa: F401  (registers the converters)
-from clnet.importers.darknet.cfg import Section, read_cfg, shown
+from clnet.importers.darknet.cfg import Section, read_cfg
 from clnet.importers.darknet.layer import Layer, check_extent
 from clnet.importers.darknet.registry import CONVERTERS, DETECTORS
 from clnet.importers.darknet.weights import RandomWeights, Weights, WeightsFile
+from clnet.importers.names import shown
 
 #: The name of the input, which a cfg does not give.
 INPUT = "data"

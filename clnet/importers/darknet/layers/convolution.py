@@ -22,7 +22,7 @@ from clnet.ops.transpose import Transpose
 EPSILON = 1e-6
 #: Options that change which weights there are, or what is computed with them.
 _OTHER_WEIGHTS = (
-    "binary", "xnor", "bin_output", "share_index", "sway", "rotate", "stretch", "stretch_sway",
+    "binary", "xnor", "bin_output", "sway", "rotate", "stretch", "stretch_sway",
     "coordconv", "dontload", "dontloadscales", "numload",
 )  # fmt: skip
 #: Elements of the kernels that gather each pixel's surroundings.
@@ -31,7 +31,7 @@ _STATISTICS = ("scales", "means", "variances")
 
 
 def _statistics(layer: Layer, channels: int) -> list[np.ndarray]:
-    """What batch normalisation needs beside the bias, where there is any: see _finished."""
+    """What batch normalisation needs beside the bias, where there is any; see _linear."""
     if not layer.options.flag("batch_normalize"):
         return []
     return [layer.take(what, channels) for what in _STATISTICS]
@@ -65,6 +65,8 @@ def _padding(layer: Layer) -> tuple[int, int]:
 @converter("convolutional", "conv")
 def convolutional(layer: Layer) -> Value:
     layer.refuse(*_OTHER_WEIGHTS)
+    if "share_index" in layer.options.options:
+        raise UnsupportedError("share_index=: weights of another layer")
     x = layer.image
     filters = layer.options.integer("filters", 1, low=1)
     groups = layer.options.integer("groups", 1, low=1)

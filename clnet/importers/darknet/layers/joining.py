@@ -6,9 +6,9 @@ import numpy as np
 
 from clnet.errors import ModelError, ShapeError, UnsupportedError
 from clnet.graph import Value
-from clnet.importers.darknet.cfg import shown
 from clnet.importers.darknet.layer import Layer
 from clnet.importers.darknet.registry import converter
+from clnet.importers.names import shown
 from clnet.ops.concat import Concat
 from clnet.ops.pad import Pad
 from clnet.ops.slice import Slice

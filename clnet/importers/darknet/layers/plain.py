@@ -31,10 +31,13 @@ def logistic(layer: Layer) -> Value:
 
 @converter("softmax", "soft")
 def softmax(layer: Layer) -> Value:
-    """Over all inputs, or over each of ``groups`` equal runs of them."""
-    layer.refuse("spatial")
+    """Over all inputs, over each of ``groups`` equal runs of them, or over the channels of each
+    pixel (``spatial``)."""
     if "tree" in layer.options.options:
         raise UnsupportedError("tree=: hierarchies of classes are not supported")
+    if layer.options.flag("spatial"):
+        pixels: Value = layer.add(Softmax(1), layer.image)
+        return pixels
     x = layer.input
     groups = layer.options.integer("groups", 1, low=1)
     temperature = layer.options.real("temperature", 1)
