@@ -17,7 +17,7 @@ from clnet.runtime.programs import ProgramCache
 
 PACKAGE = Path(clnet.__file__).parent
 
-LEAVES = {"errors", "tensor_spec", "calls", "device_info", "resources", "images"}
+LEAVES = {"errors", "tensor_spec", "calls", "device_info", "resources", "images", "boards"}
 GRAPH = LEAVES | {"graph"}
 OPS = GRAPH | {"ops"}
 PASSES = OPS | {"passes"}

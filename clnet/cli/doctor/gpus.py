@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from clnet.boards import board_of_machine, machine_words
 from clnet.cli.doctor.finding import Finding
 from clnet.cli.doctor.libraries import pocl
 from clnet.cli.doctor.machine import Gpu, Machine
@@ -28,7 +29,7 @@ _INTEL = ("i915", "xe")
 
 
 def gpus(survey: Survey, files: Sequence[IcdFile], machine: Machine) -> list[Finding]:
-    """Findings on every GPU, and on boards whose GPU is not worth it."""
+    """Findings on every GPU, and on the board."""
     there = machine.gpus()
     served = any(device.is_gpu for device in survey.devices)
     findings = []
@@ -40,12 +41,20 @@ def gpus(survey: Survey, files: Sequence[IcdFile], machine: Machine) -> list[Fin
         findings.append(Finding("warning", "the GPU is idle", f"OpenCL has only {names}"))
     if not there:
         findings.append(Finding("note", "no GPU", "no /dev/dri/renderD*, /dev/mali0 or NVIDIA"))
-    board = machine.board()
-    if "Raspberry Pi" in board:
-        detail = "its CPU is several times faster than its GPU: use PoCL"
-        has_pocl = any("pocl" in file.library for file in files)
-        findings.append(Finding("note", board, detail, "" if has_pocl else pocl(machine)))
-    return findings
+    return findings + _board(files, machine)
+
+
+def _board(files: Sequence[IcdFile], machine: Machine) -> list[Finding]:
+    """What there is to say of the board as a whole."""
+    model, known = machine.board(), board_of_machine(machine_words(machine.root))
+    remarks, fix = [], ""
+    if "Raspberry Pi" in model:
+        remarks.append("its CPU is several times faster than its GPU: use PoCL")
+        fix = "" if any("pocl" in file.library for file in files) else pocl(machine)
+    if known is not None:
+        remarks.append(f"`clnet boards show {known.name}` prints what is known of it")
+        model = model or known.name
+    return [Finding("note", model, "; ".join(remarks), fix)] if remarks else []
 
 
 def _name(gpu: Gpu) -> str:
