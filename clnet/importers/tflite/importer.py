@@ -62,7 +62,7 @@ class Importer:
                 to_codes(self.build, value, tensor.quantization) if is_quantized(tensor) else value
             )
         for position, operator in operators.items():
-            label = f"{position} ({shown(operator.name)})"
+            label = f"{shown(operator.name)[1:-1]} {position}"
             try:
                 with faults_are_model_errors():
                     self._convert(operator, label)
