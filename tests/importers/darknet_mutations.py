@@ -168,7 +168,7 @@ def mutate(number: int, folder: Path) -> tuple[str, Path]:
 class Counter:
     """A source of weights that only counts them."""
 
-    transposed = False
+    transposed = batchnorm_biases = False
 
     def __init__(self) -> None:
         self.count = 0

@@ -155,6 +155,12 @@ def test_weights_must_have_the_right_size(tmp_path: Path, change: int, message: 
         read_model(path)
 
 
+def test_batchnorm_of_a_wrong_size_is_said_once(tmp_path: Path) -> None:
+    path = write(tmp_path, "[batchnorm]", np.zeros(10))
+    with pytest.raises(ModelError, match=r"node batchnorm_0: the weights end here, but 4 bytes"):
+        read_model(path)
+
+
 def test_input_shapes(tmp_path: Path) -> None:
     path = write(tmp_path, CONV, *WEIGHTS)
     assert read_model(path, {"data": (2, 3, 9, 7)}).outputs["conv_0"].spec.shape == (2, 2, 9, 7)

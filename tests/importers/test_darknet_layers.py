@@ -168,9 +168,12 @@ def test_deconvolutional(tmp_path: Path, size: int, stride: int, pad: int) -> No
 
 
 def test_batchnorm(tmp_path: Path) -> None:
-    rest = [random(3), random(3), np.abs(random(3))]
+    """Without biases, as Darknet writes it, and with, as forks do."""
+    bias, rest = random(3), [random(3), random(3), np.abs(random(3))]
     path = write(tmp_path, "[batchnorm]", *rest)
     check(path, [reference.normalize(x, np.zeros(3), *rest) for x in X])
+    path = write(tmp_path, "[batchnorm]", bias, *rest)
+    check(path, [reference.normalize(x, bias, *rest) for x in X])
 
 
 @pytest.mark.parametrize("reverse", [0, 1])

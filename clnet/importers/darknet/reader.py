@@ -33,11 +33,28 @@ def read_darknet(
 
     Raises ModelError naming layer and reason, InputError where ``input_shapes`` does not fit.
     """
+    shapes = input_shapes or {}
     try:
-        source = WeightsFile(weights) if weights is not None else RandomWeights(seed)
-        return build_network(read_cfg(cfg), cfg.stem, source, input_shapes or {})
+        sections = read_cfg(cfg)
+        if weights is None:
+            return build_network(sections, cfg.stem, RandomWeights(seed), shapes)
+        return _with_weights(sections, cfg.stem, weights, shapes)
     except ModelError as error:
         raise error.located(file=cfg) from error
+
+
+def _with_weights(sections: list[Section], name: str, weights: Path, shapes: Shapes) -> Graph:
+    """The graph with weights of a file. Forks of Darknet write biases for batchnorm layers, which
+    nothing but the file's size tells."""
+    try:
+        return build_network(sections, name, WeightsFile(weights), shapes)
+    except ModelError as error:
+        if not any(section.kind == "batchnorm" for section in sections):
+            raise
+        try:
+            return build_network(sections, name, WeightsFile(weights, True), shapes)
+        except ModelError:
+            raise error from None
 
 
 def build_network(sections: list[Section], name: str, weights: Weights, shapes: Shapes) -> Graph:

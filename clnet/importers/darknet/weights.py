@@ -16,6 +16,8 @@ class Weights(Protocol):
 
     #: Whether the matrices of connected layers stand as [inputs, outputs].
     transposed: bool
+    #: Whether batchnorm layers have biases, in front of their scales.
+    batchnorm_biases: bool
 
     def take(self, what: str, *shape: int) -> np.ndarray:
         """The next floats as an array of ``shape``; ``what`` names them in errors."""
@@ -32,8 +34,8 @@ class WeightsFile:
     matrices.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, batchnorm_biases: bool = False) -> None:
+        self.path, self.batchnorm_biases = path, batchnorm_biases
         try:
             if path.stat().st_size < 16:
                 raise ModelError("too short for Darknet's weights", file=path)
@@ -69,7 +71,7 @@ class RandomWeights:
     """Random weights of a sensible size, without memory of their own: rows of a matrix are the
     same numbers, each shifted by one. For tests and for trying a network that is not trained."""
 
-    transposed = False
+    transposed = batchnorm_biases = False
 
     def __init__(self, seed: int = 0) -> None:
         self._rng = np.random.default_rng(seed)

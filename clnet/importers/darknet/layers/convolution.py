@@ -117,11 +117,13 @@ def connected(layer: Layer) -> Value:
 
 @converter("batchnorm")
 def batchnorm(layer: Layer) -> Value:
-    """As Darknet writes it, which has no bias; a fork's files have one in front."""
     x = layer.image
     channels = x.spec.shape[1]
+    bias = np.zeros(channels, np.float32)
+    if layer.weights.batchnorm_biases:
+        bias = layer.take("biases", channels)
     statistics = [layer.take(what, channels) for what in _STATISTICS]
-    return _normalized(layer, x, np.zeros(channels, np.float32), statistics)
+    return _normalized(layer, x, bias, statistics)
 
 
 @converter("local")
