@@ -144,19 +144,19 @@ def compare(first: Session, second: Session) -> tuple[float, float, float]:
             for info in session.inputs:
                 with session.map_input(info.name) as view:
                     view[...] = 0 if view.dtype.kind != "f" else np.float32(0.5)
-            _timed(session, 1)
-        once = min(_timed(s, 2) for s in (first, second))
+            seconds_per_run(session, 1)
+        once = min(seconds_per_run(s, 2) for s in (first, second))
         count = max(1, round(ROUND_SECONDS / once))
         for _ in range(ROUNDS):
             for session, mine in zip((first, second), times, strict=True):
-                mine.append(_timed(session, count))
+                mine.append(seconds_per_run(session, count))
     gaps = [b - a for a, b in zip(*times, strict=True)]
     middle = statistics.median(gaps)
     noise = statistics.median(abs(g - middle) for g in gaps)
     return statistics.median(times[0]), statistics.median(times[1]), noise
 
 
-def _timed(session: Session, count: int) -> float:
+def seconds_per_run(session: Session, count: int) -> float:
     """Seconds per run over ``count`` runs, each waited for."""
     started = time.perf_counter()
     for _ in range(count):

@@ -1,12 +1,14 @@
-"""The chooser that sessions use unless told otherwise: the user's tuning records, then the board's,
+"""The chooser that sessions use unless told otherwise: the user's tuning records, then the boards',
 else the untuned default."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
+from clnet.resources import boards_path
 from clnet.runtime.devices import Device
 from clnet.tuning import store
 from clnet.tuning.choice import RecordedChoice
@@ -15,7 +17,13 @@ from clnet.tuning.record import TuningRecord
 
 def tuned_choice(device: Device) -> RecordedChoice:
     """What is known of this device from files. Nothing is measured."""
-    return RecordedChoice(device.info, records(store.user_records()))
+    return RecordedChoice(device.info, records(store.user_records()), board_records())
+
+
+def board_records() -> Iterator[TuningRecord]:
+    """The records that come with clnet, of all boards: each names the device that it is for."""
+    for path in sorted(boards_path().glob("*.tuning.jsonl")):
+        yield from records(path)
 
 
 def records(path: Path) -> tuple[TuningRecord, ...]:
