@@ -17,6 +17,8 @@ from clnet.ops.reshape import Reshape
 
 #: The bytes of all tensors of a net together: no board comes near, and sums stay meaningful.
 MAX_TENSOR_BYTES = 1 << 37
+#: Elements of one tensor: kernels count them with 32 bits.
+MAX_ELEMENTS = (1 << 31) - 1
 
 
 class Building:
@@ -37,6 +39,9 @@ class Building:
 
     def account(self, *values: Value) -> None:
         """Count the memory of values. Raises ModelError where it becomes absurd."""
+        for value in values:
+            if value.spec.size > MAX_ELEMENTS:
+                raise ModelError(f"a tensor {value.spec} has more than {MAX_ELEMENTS} elements")
         self._bytes += sum(v.spec.nbytes for v in values)
         if self._bytes > MAX_TENSOR_BYTES:
             raise ModelError(f"its tensors exceed {MAX_TENSOR_BYTES >> 30} GiB")

@@ -7,8 +7,13 @@ from dataclasses import dataclass
 
 from clnet.errors import ModelError
 from clnet.importers.caffe.message import Message, Word
+from clnet.importers.caffe.weights import MAX_RANK
 from clnet.importers.names import shown
 
+#: The deepest nets have a few thousand.
+MAX_LAYERS = 20_000
+#: Bottoms and tops of a layer.
+MAX_ENDS = 4096
 #: Layer types of 2014 (``layers { type: CONVOLUTION }``) that are more than other spellings.
 _V1_TYPES = {
     "ABSVAL": "AbsVal", "ARGMAX": "ArgMax", "BNLL": "BNLL", "DUMMY_DATA": "DummyData",
@@ -63,6 +68,8 @@ def read_layers(net: Message) -> list[Layer]:
     if net.has("layer") and net.has("layers"):
         raise ModelError("it mixes layer and layers")
     layers = [*_inputs(net)]
+    if len(net.messages("layer")) + len(net.messages("layers")) > MAX_LAYERS:
+        raise ModelError(f"more than {MAX_LAYERS} layers")
     state = net.message("state")
     for message in (*net.messages("layer"), *net.messages("layers")):
         layer = _from_v0(message) if message.has("layer") else _layer(message)
@@ -76,9 +83,12 @@ def read_layers(net: Message) -> list[Layer]:
     return list(_without_padding(layers))
 
 
-def dimensions(shape: Message) -> tuple[int, ...]:
-    """A BlobShape's ``dim``."""
-    return shape.integers("dim", 0)
+def dimensions(shape: Message, low: int = 0) -> tuple[int, ...]:
+    """A BlobShape's ``dim``, each at least ``low``."""
+    found = shape.integers("dim", low)
+    if len(found) > MAX_RANK:
+        raise ModelError(f"a shape of {len(found)} dimensions")
+    return found
 
 
 def _inputs(net: Message) -> Iterator[Layer]:
@@ -114,7 +124,8 @@ def _layer(message: Message) -> Layer:
     kind = str(types[0])
     if isinstance(types[0], Word):
         kind = _V1_TYPES.get(kind) or kind.title().replace("_", "")
-    message.ignore("type")
+    if max(len(message.texts(field)) for field in ("bottom", "top")) > MAX_ENDS:
+        raise ModelError(f"the layer {shown(name)} has more than {MAX_ENDS} bottoms or tops")
     return Layer(name, kind, message.texts("bottom"), message.texts("top"), message)
 
 

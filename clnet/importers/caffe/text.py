@@ -16,13 +16,13 @@ from clnet.importers.caffe.message import Message, Word
 from clnet.importers.names import shown
 
 MAX_DEPTH = 100
-#: Characters of a prototxt: those of hundreds of layers have a hundred thousand.
-MAX_SIZE = 32 << 20
+#: Characters of a prototxt: those of a thousand layers have a million.
+MAX_SIZE = 4 << 20
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+|\#[^\n]*)
     |(?P<text>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
-    |(?P<number>[-+]?(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?[fF]?)(?![\w.]))
+    |(?P<number>[-+]?(?:0[xX][0-9a-fA-F]+|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?[fF]?)(?![\w.]))
     |(?P<word>[-+]?[A-Za-z_]\w*|\[[\w./-]+\](?=\s*[:{<]))
     |(?P<sign>[:{}<>\[\],;])""",
     re.VERBOSE,

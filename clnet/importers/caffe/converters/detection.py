@@ -15,8 +15,10 @@ from clnet.importers.caffe.registry import converter
 from clnet.ops.detection_output import CODE_TYPES, DetectionOutput
 from clnet.ops.roi_pool import RoiPool
 
-#: Numbers of prior boxes of one layer; SSD512 has 100,000.
-MAX_PRIORS = 16 << 20
+#: Numbers that describe the prior boxes of one layer; those of SSD512 are 200,000 in all.
+MAX_NUMBERS = 4 << 20
+#: Sizes and aspect ratios of prior boxes; SSD has at most two of each.
+MAX_SIZES = 64
 
 
 @converter("PriorBox")
@@ -29,7 +31,7 @@ def prior_box(layer: CaffeLayer) -> Value:
         p / s for p, s in zip(photo, (rows, columns), strict=True)
     )
     sizes = _box_sizes(param)
-    if 8 * rows * columns * len(sizes) > MAX_PRIORS:
+    if 8 * rows * columns * len(sizes) > MAX_NUMBERS:
         raise ModelError(f"{len(sizes)} prior boxes at each of {rows}x{columns} positions")
     offset = param.real("offset", 0.5)
     y, x = ((np.arange(n) + offset) * s for n, s in zip((rows, columns), steps, strict=True))
@@ -68,8 +70,10 @@ def _sides(param: Message, stem: str, common: str | None) -> tuple[float, float]
 def _box_sizes(param: Message) -> list[tuple[float, float]]:
     """Width and height of the boxes at each position. Caffe takes whole pixels of the sizes."""
     smallest, largest = ([math.trunc(v) for v in param.reals(f)] for f in ("min_size", "max_size"))
-    ratios = [1.0]
-    for ratio in param.reals("aspect_ratio"):
+    given, ratios = param.reals("aspect_ratio"), [1.0]
+    if max(len(smallest), len(largest), len(given)) > MAX_SIZES:
+        raise ModelError(f"prior boxes of more than {MAX_SIZES} sizes or aspect ratios")
+    for ratio in given:
         if ratio <= 0:
             raise ModelError(f"prior_box_param.aspect_ratio is {ratio}")
         if all(abs(ratio - known) >= 1e-6 for known in ratios):

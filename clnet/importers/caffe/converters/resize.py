@@ -10,6 +10,9 @@ from clnet.importers.caffe.registry import converter
 from clnet.ops.pad import Pad
 from clnet.ops.resize import Resize
 
+#: Rows or columns of what is resampled: for each there is an entry in a table.
+MAX_SIDE = 1 << 16
+
 
 @converter("Interp")
 def interp(layer: CaffeLayer) -> Value:
@@ -27,7 +30,16 @@ def interp(layer: CaffeLayer) -> Value:
     if min(x.spec.shape[2:]) < 1:
         raise ModelError(f"interp_param pads {list(pads)} leave nothing")
     height, width = _target(layer, param, *x.spec.shape[2:])
-    op = Resize((*x.spec.shape[:2], height, width), mode="linear", coordinate_mode="align_corners")
+    return _resized(layer, x, (height, width), "linear", "align_corners")
+
+
+def _resized(
+    layer: CaffeLayer, x: Value, size: tuple[int, int], mode: str, coordinates: str
+) -> Value:
+    if max(size) > MAX_SIDE:
+        raise ModelError(f"resampling to {size[0]}x{size[1]}")
+    shape = (*x.spec.shape[:2], *size)
+    op = Resize(shape, mode=mode, coordinate_mode=coordinates, nearest_mode="floor")
     result: Value = layer.add(op, x)
     return result
 
@@ -58,8 +70,7 @@ def upsample(layer: CaffeLayer) -> Value:
         size = param.integer("height", None, 1), param.integer("width", None, 1)
     else:
         size = shape[2] * steps[0], shape[3] * steps[1]
-    op = Resize((*shape[:2], *size), coordinate_mode="asymmetric", nearest_mode="floor")
-    y: Value = layer.add(op, x)
+    y = _resized(layer, x, size, "nearest", "asymmetric")
     return y if value == 1.0 else layer.apply("Scale", y, factor=value)
 
 

@@ -50,7 +50,7 @@ def reshape(layer: CaffeLayer) -> Value:
     """``num_axes`` dimensions from ``axis`` on are replaced. 0 keeps one, one -1 takes the rest."""
     x = layer.only()
     param = layer.param("reshape_param")
-    wanted = list(param.message("shape").integers("dim", -1))
+    wanted = list(dimensions(param.message("shape"), -1))
     shape, rank = x.spec.shape, x.spec.rank
     axis, count = param.integer("axis", 0), param.integer("num_axes", -1, -1)
     start = axis if axis >= 0 else rank + axis + 1
