@@ -15,8 +15,9 @@ from clnet.calls import Call, Candidate, KernelCall, Values
 from clnet.device_info import DeviceInfo
 
 LOCAL, MULADD = "LOCAL", "MULADD"
-#: Work-group widths that are tried.
-WIDTHS = (0, 4, 8, 16, 32, 64, 128, 256)
+#: Work-group widths that are tried on GPUs and on CPUs.
+GPU_WIDTHS = (0, 4, 8, 16, 32, 64, 128, 256)
+CPU_WIDTHS = (0, 16, 64)
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,8 @@ def _options(candidate: Candidate, info: DeviceInfo) -> dict[str, tuple[int, ...
     if forms:
         options[MULADD] = (forms[-1], *(f for f in (0, 1, 2) if f != forms[-1]))
     if any(c.local_size is None for c in kernels):
-        options[LOCAL] = tuple(w for w in WIDTHS if any(_fits(c, w, info) for c in kernels))
+        widths = CPU_WIDTHS if info.is_cpu else GPU_WIDTHS
+        options[LOCAL] = tuple(w for w in widths if any(_fits(c, w, info) for c in kernels))
     return options
 
 

@@ -24,7 +24,7 @@ def space() -> Space:
     tiled = tunable(make, OPTIONS)
     assert tiled is not None
     plain = Candidate("plain", (KernelCall("copy", "copy", (), (64,)),))
-    return Space([plain, tiled], DeviceInfo())
+    return Space([plain, tiled], DeviceInfo(kind="gpu"))
 
 
 def seconds(point: Point) -> float:

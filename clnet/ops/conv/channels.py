@@ -10,8 +10,11 @@ from clnet.calls import Candidate, KernelCall, Out, Values, tunable
 from clnet.ops.conv.packing import blocked_weights
 from clnet.ops.conv.padding import padded_input
 from clnet.ops.conv.problem import ConvProblem, kernel_defines, triple_defines
-from clnet.ops.conv.tiles import channel_tile
+from clnet.ops.conv.tiles import channel_tiles
 from clnet.ops.lowering import ceil_div, options
+
+#: Tiles that should cost more than this times the best are not offered.
+WORTH_TRYING = 1.15
 
 
 def channels(problem: ConvProblem) -> Candidate:
@@ -28,8 +31,8 @@ def channels(problem: ConvProblem) -> Candidate:
 
     def make(values: Values) -> Candidate | None:
         tile_b, tile_y, tile_x = values["TILE_B"], values["TILE_Y"], values["TILE_X"]
-        if tile_b * tile_y * tile_x + tile_b + 1 > problem.registers:
-            return None  # the accumulators would spill
+        if costs.get((tile_b, tile_y, tile_x), math.inf) > WORTH_TRYING:
+            return None
         tiles = ceil_div(out[1], tile_y) * ceil_div(out[2], tile_x)
         planes = ceil_div(blocks, tile_b) * images
         parts = min(tiles, ceil_div(values["ITEMS"], planes))
@@ -49,7 +52,8 @@ def channels(problem: ConvProblem) -> Candidate:
         return Candidate("channels", (*pad_calls, *weights.calls, call),
                          (*pad_work, *weights.workspace), weights.packed)  # fmt: skip
 
-    tile_b, tile_y, tile_x = channel_tile(blocks, out[1], out[2], problem.registers)
+    costs = channel_tiles(blocks, out[1], out[2], problem.registers)
+    tile_b, tile_y, tile_x = next(iter(costs))
     candidate = tunable(
         make,
         {

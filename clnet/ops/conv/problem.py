@@ -70,7 +70,7 @@ class ConvProblem:
         what else may be tried."""
         units = self.device.compute_units
         default = max(1, min(8 * units, multiply_adds >> 16))
-        return options(default, [n * units for n in (1, 2, 4, 8, 16)])
+        return options(default, [n * units for n in (1, 2, 4, 8)])
 
     def cpu_defines(self) -> tuple[Define, ...]:
         """Like ``defines``, with vectors, and computing in float where halves are stored: CPUs

@@ -20,8 +20,11 @@ def split(outer: int, inner: int, items: int) -> tuple[int, int]:
     return ceil_div(outer, outer_parts), ceil_div(inner, inner_parts)
 
 
-def channel_tile(blocks: int, rows: int, columns: int, registers: int) -> tuple[int, int, int]:
-    """Vectors of channels, rows and columns of the best register tile for conv_channels.
+def channel_tiles(
+    blocks: int, rows: int, columns: int, registers: int
+) -> dict[tuple[int, int, int], float]:
+    """Vectors of channels, rows and columns of register tiles for conv_channels, the best first,
+    with their cost relative to it.
 
     A step over one input channel costs a multiply-add per accumulator, but no less than their
     latency, and loads of one vector per block and one element per pixel, of which about two are
@@ -40,4 +43,5 @@ def channel_tile(blocks: int, rows: int, columns: int, registers: int) -> tuple[
         for x in range(1, min(columns, 14) + 1)
         if b * y * x + b + 1 <= registers - 1
     ]
-    return min(tiles, key=cost)
+    tiles.sort(key=cost)
+    return {tile: cost(tile) / cost(tiles[0]) for tile in tiles}
