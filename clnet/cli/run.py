@@ -151,6 +151,10 @@ def _feeds(
 def _photo(arguments: argparse.Namespace, value: Value) -> np.ndarray:
     from clnet.images import PRESETS, load_image
 
+    shape = value.spec.shape
+    if len(shape) == 4 and shape[0] > 1:  # as Caffe's nets are written
+        one = dimensions((1, *shape[1:]))
+        raise InputError(f"{value.name} is a batch of {shape[0]}: give --shape {value.name}={one}")
     given = {
         name: getattr(arguments, name)
         for name in ("mean", "scale", "order")

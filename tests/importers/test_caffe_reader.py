@@ -23,6 +23,7 @@ from importers.caffe_models import (
 )
 
 import clnet
+from clnet.cli import main
 from clnet.errors import InputError, ModelError, UnsupportedError
 from clnet.importers.caffe import read_caffe
 from clnet.importers.caffe.message import Message
@@ -530,6 +531,15 @@ def test_a_net_runs_on_the_device(tmp_path: Path) -> None:
     want = evaluate(read_caffe(path, weights), {"x": x})
     assert 0 < got["boxes"].shape[2] < 5
     np.testing.assert_allclose(got["boxes"], want["boxes"], atol=1e-5)
+
+
+def test_a_photo_for_a_batch_is_refused_with_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = IN.replace("dim: 1 ", "dim: 10 ") + CONV
+    path = write_model(tmp_path, text, caffemodel({"c": [W, B]}))
+    assert main(["run", str(path), "--image", str(tmp_path / "photo.jpg")]) == 2
+    assert "x is a batch of 10: give --shape x=1x3x4x4" in capsys.readouterr().err
 
 
 def test_parameters_that_a_message_names_twice_are_seen_once() -> None:
