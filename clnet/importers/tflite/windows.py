@@ -20,21 +20,30 @@ class Window:
 
 
 def read_window(node: TfliteNode, kernel: Sequence[int], size: Sequence[int]) -> Window:
-    """The window of an operator for a kernel over an image of ``size``.
-
-    SAME pads so that there are ceil(size / stride) positions, of an odd padding the larger half
-    behind the image; VALID does not pad.
-    """
+    """The window of an operator for a kernel over an image of ``size``."""
     strides = (node.option("StrideH"), node.option("StrideW"))
     dilated = hasattr(node.operator.options, "DilationHFactor")
     dilations = (
         (node.option("DilationHFactor"), node.option("DilationWFactor")) if dilated else (1, 1)
     )
+    is_same = node.choice("Padding", ("SAME", "VALID")) == "SAME"
+    return window_over(size, kernel, strides, is_same, dilations)
+
+
+def window_over(
+    size: Sequence[int],
+    kernel: Sequence[int],
+    strides: tuple[int, int],
+    is_same: bool,
+    dilations: tuple[int, int] = (1, 1),
+) -> Window:
+    """SAME pads so that there are ceil(size / stride) positions, of an odd padding the larger half
+    behind the image; VALID does not pad."""
     if min(*strides, *dilations, *kernel) < 1:
         raise ModelError(f"kernel {list(kernel)}, strides {list(strides)} and dilations "
                          f"{list(dilations)} must be positive")  # fmt: skip
     totals = [0, 0]
-    if node.choice("Padding", ("SAME", "VALID")) == "SAME":
+    if is_same:
         totals = [
             max(0, (-(-size[i] // strides[i]) - 1) * strides[i]
                 + (kernel[i] - 1) * dilations[i] + 1 - size[i])

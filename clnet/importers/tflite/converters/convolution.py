@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from clnet.errors import ModelError
 from clnet.graph import Value
 from clnet.importers.tflite.node import TfliteNode
 from clnet.importers.tflite.registry import converter
-from clnet.importers.tflite.windows import read_window
+from clnet.importers.tflite.windows import Window, read_window
 from clnet.ops.conv import Conv
 from clnet.ops.conv_transpose import ConvTranspose
 
@@ -50,31 +51,32 @@ def _convolution(node: TfliteNode, weights: Value, groups: int) -> Value:
 @converter("TRANSPOSE_CONV", linear=(2,))
 def transposed_convolution(node: TfliteNode) -> Any:
     """Inputs: the output's shape, weights [outputs, height, width, inputs], x, an optional bias."""
-    x, w = node.image(2), _kernel(node, 0)
-    return transposed_like(node, x, w, node.bias(3), node.integers_of(0))
-
-
-def transposed_like(
-    node: TfliteNode, x: Value, weights: Value, bias: Value | None, shape: tuple[int, ...]
-) -> Value:
-    """A transposed convolution that gives ``shape`` (NHWC).
-
-    It is padded as the convolution from ``shape`` back to x would be, and elements of the output
-    that no window reaches hold the bias alone.
-    """
+    x, w, shape = node.image(2), _kernel(node, 0), node.integers_of(0)
     if len(shape) != 4:
         raise ModelError(f"the output's shape {list(shape)} has not four dimensions")
-    window = read_window(node, weights.spec.shape[1:3], shape[1:3])
-    begins, ends, beyond = [], [], []
-    for i in range(2):
-        full = (x.spec.shape[1 + i] - 1) * window.strides[i] + window.kernel[i]
-        begins.append(window.pads[i])
-        rest = full - window.pads[i] - shape[1 + i]
-        ends.append(max(0, rest))
-        beyond.append(max(0, -rest))
-    op = ConvTranspose(window.strides, (*begins, *ends), (1, 1), 1, tuple(beyond))
-    kernel = node.transposed(weights, (3, 0, 1, 2))
-    y = node.nhwc(node.add(op, node.nchw(x), kernel, bias))
+    window = read_window(node, w.spec.shape[1:3], shape[1:3])
+    y = gathered(node, x, w, node.bias(3), window, shape[1:3])
     if y.spec.shape != shape:
         raise ModelError(f"the output is {list(y.spec.shape)}, not {list(shape)} as it says")
     return y
+
+
+def gathered(
+    node: TfliteNode,
+    x: Value,
+    weights: Value,
+    bias: Value | None,
+    window: Window,
+    size: Sequence[int],
+) -> Value:
+    """A transposed convolution that gives an image of ``size``; ``window`` is how a convolution
+    would walk over that. Elements that no window reaches hold the bias alone."""
+    ends, beyond = [], []
+    for i in range(2):
+        full = (x.spec.shape[1 + i] - 1) * window.strides[i] + window.kernel[i]
+        rest = full - window.pads[i] - size[i]
+        ends.append(max(0, rest))
+        beyond.append(max(0, -rest))
+    op = ConvTranspose(window.strides, (*window.pads[:2], *ends), (1, 1), 1, tuple(beyond))
+    kernel = node.transposed(weights, (3, 0, 1, 2))
+    return node.nhwc(node.add(op, node.nchw(x), kernel, bias))
