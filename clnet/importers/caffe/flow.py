@@ -11,8 +11,8 @@ from clnet.importers.names import shown
 
 Source = tuple[int, int]  # a layer's number and which of its tops
 
-#: Layers that only training and testing need, beside those named …Loss.
-_EVALUATION = {"Accuracy", "DetectionEvaluate", "HDF5Output", "SoftmaxWithLoss"}
+#: Layers that only training and testing need, beside those named …Loss and …Accuracy.
+_EVALUATION = ("DetectionEvaluate", "HDF5Output")
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def trace(layers: Sequence[Layer]) -> Flow:
 
 
 def _is_evaluation(layer: Layer) -> bool:
-    return layer.type.endswith("Loss") or layer.type in _EVALUATION
+    return layer.type.endswith(("Loss", "Accuracy")) or layer.type in _EVALUATION
 
 
 def _source(current: dict[str, Source], name: str) -> Source:

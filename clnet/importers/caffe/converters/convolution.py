@@ -36,6 +36,7 @@ def _of_each_bottom(layer: CaffeLayer, op: type[Conv | ConvTranspose]) -> tuple[
     x = layer.of_rank(3)
     param = layer.param("convolution_param")
     param.ignore("weight_filler", "bias_filler", "engine", "force_nd_im2col")
+    param.ignore("cudnn_convolution_algo_seeker", "conv_algos_override", "cudnn_math_override")
     if layer.axis(param) != 1:
         raise UnsupportedError("convolution_param.axis other than 1")
     rank, channels = x.spec.rank - 2, x.spec.shape[1]

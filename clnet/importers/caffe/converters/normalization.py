@@ -21,7 +21,8 @@ def batch_norm(layer: CaffeLayer) -> Value:
     be divided by; with ``scale_bias`` (NVIDIA's) also what Scale has elsewhere."""
     x = layer.only(2)
     param = layer.param("batch_norm_param")
-    param.ignore("moving_average_fraction", "engine", "scale_filler", "bias_filler")
+    param.ignore("moving_average_fraction", "update_global_stats", "engine")
+    param.ignore("scale_filler", "bias_filler")
     epsilon = param.real("eps", 1e-5)
     channels = (x.spec.shape[1],)
     if not param.flag("use_global_stats", True):
