@@ -98,7 +98,8 @@ def test_best_boxes_come_first(tmp_path: Path) -> None:
         (packed(max_detections=3), "num_classes is missing"),
         (packed(**{**OPTIONS, "max_detections": 1 << 40}), "detections"),
         (packed(**{**OPTIONS, "x_scale": 0.0}), "must be positive"),
-        (b"", ""), (b"\xff\xff\xff", ""), (b"abcdefghij", ""), (packed(**OPTIONS)[5:], ""),
+        (b"", "PostProcess"), (b"\xff\xff\xff", "PostProcess"), (b"abcdefghij", "PostProcess"),
+        (packed(**OPTIONS)[5:], "PostProcess"),
     ],
 )  # fmt: skip
 def test_wrong_options_are_refused(options: bytes, text: str, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ TRANSPOSES = {
     "models_portrait_seg/prisma/prisma-net.tflite": 1,
     "models_tflite_mediapipe/face_landmark.tflite": 1,
     "models_tflite_coral/mobilenet_v1_0.25_128_quant.tflite": 1,
-    "models_ultraface/tflite/version-RFB-320_without_postprocessing.tflite": 15,
+    "models_ultraface/tflite/version-RFB-320_without_postprocessing.tflite": 9,
 }
 
 

@@ -182,6 +182,10 @@ CASES = [
     Case("QUANTIZE", [S], [UNSIGNED, X], lambda x: x, "QuantizeOptions"),
     Case("SQUARED_DIFFERENCE", [S, S], [X, OTHER, Grid(0.5, -128)], lambda a, b: (a - b) ** 2,
          "SquaredDifferenceOptions"),
+    Case("BATCH_MATMUL", [(2, 3, 9), (2, 9, 5)], [X, OTHER, Grid(0.3, 4)], np.matmul,
+         "BatchMatMulOptions"),
+    Case("FULLY_CONNECTED", [(3, 9), (5, 9)], [X, Grid(0.05, 0), Grid(0.3, 4)],
+         lambda x, w: x @ w.T, "FullyConnectedOptions"),
     Case("LESS", [S, S], [X, OTHER, X], np.less, "LessOptions"),
 ]  # fmt: skip
 

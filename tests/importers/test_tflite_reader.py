@@ -138,6 +138,47 @@ def test_four_bit_weights(tmp_path: Path) -> None:
     np.testing.assert_allclose(evaluate(graph, {"x": x})["y"], x @ values.T * 0.5, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("pads", "crops", "more", "joined"),
+    [
+        (((2, 3), (4, 6)), ((0, 1), (0, 1)), {}, True),
+        (((2, 3), (4, 6)), ((1, 0), (2, 3)), {}, True),
+        (((1, 0), (0, 1)), ((0, 0), (0, 1)), {}, True),
+        (((2, 3), (4, 6)), ((3, 0), (0, 1)), {}, False),  # crops what the convolution made
+        (((2, 3), (4, 6)), ((0, 1), (0, 1)), {"Padding": 0}, False),
+        (((2, 3), (4, 6)), ((0, 1), (0, 1)), {"DilationHFactor": 2}, False),
+    ],
+)
+@pytest.mark.parametrize("operator", ["CONV_2D", "DEPTHWISE_CONV_2D"])
+def test_dilated_convolution_in_three_operators_is_one(
+    operator: str, pads: Any, crops: Any, more: dict[str, int], joined: bool, tmp_path: Path
+) -> None:
+    """Where a middle value is an output, too, nothing is joined: the two must agree."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1, 13, 14, 3)).astype(np.float32)
+    w = rng.normal(size=(3, 3, 3, 3) if operator == "CONV_2D" else (1, 3, 3, 3))
+    fields = {"Padding": 1, "StrideH": 1, "StrideW": 1, "DilationHFactor": 1, "DilationWFactor": 1,
+              "FusedActivationFunction": 1, **more}  # fmt: skip
+    tensors = {
+        "x": Tensor(x.shape), "b": Tensor.of(np.int32([2, 3])), "p": Tensor.of(np.int32(pads)),
+        "c": Tensor.of(np.int32(crops)), "w": Tensor.of(w.astype(np.float32)),
+        "bias": Tensor.of(np.float32([1, 2, 3])),
+        "s": Tensor((6, 9, 9, 3)), "y": Tensor((6, 7, 7, 3)), "z": Tensor((1, 13, 20, 3)),
+    }  # fmt: skip
+    options = "Conv2DOptions" if operator == "CONV_2D" else "DepthwiseConv2DOptions"
+    ops = [
+        Op("SPACE_TO_BATCH_ND", ["x", "b", "p"], ["s"], "SpaceToBatchNDOptions"),
+        Op(operator, ["s", "w", "bias"], ["y"], options, fields),
+        Op("BATCH_TO_SPACE_ND", ["y", "b", "c"], ["z"], "BatchToSpaceNDOptions"),
+    ]
+    graph = read_tflite(write(model(tensors, ops, ["x"], ["z"]), tmp_path))
+    labels = [n.op.label for n in graph.nodes]
+    assert (labels == ["Transpose", "Conv", "Transpose", "Relu"]) == joined
+    got = evaluate(graph, {"x": x})["z"]  # now, for the file is mapped and changes below
+    apart = read_tflite(write(model(tensors, ops, ["x"], ["z", "y"]), tmp_path))
+    np.testing.assert_allclose(got, evaluate(apart, {"x": x})["z"], rtol=1e-4, atol=1e-5)
+
+
 SPARSE = np.array([[0, 0, 1, 2], [0, 0, 3, 4], [5, 6, 0, 0], [7, 8, 0, 0]], np.float32)
 
 

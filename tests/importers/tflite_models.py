@@ -12,8 +12,8 @@ import tflite
 
 _TYPES = {
     name: getattr(tflite.TensorType, name.upper())
-    for name in ("float32", "float16", "float64", "int4", "int8", "int16", "int32", "int64", "uint8",
-                 "uint32", "bool")
+    for name in ("float32", "float16", "float64", "int4", "int8", "int16", "int32", "int64",
+                 "uint8", "uint32", "bool")
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from clnet.graph import Graph, GraphBuilder, Value
 from clnet.importers.names import shown
 from clnet.importers.tflite import converters  # noqa: F401  (registers them)
 from clnet.importers.tflite.activation import activate, bounds
+from clnet.importers.tflite.atrous import join_dilated
 from clnet.importers.tflite.codes import from_codes, requantized, to_codes
 from clnet.importers.tflite.flat import faults_are_model_errors
 from clnet.importers.tflite.inputs import input_specs, unique_names
@@ -52,7 +53,8 @@ class Importer:
 
     def run(self) -> Graph:
         """The whole model."""
-        operators = self._needed()
+        with faults_are_model_errors():
+            operators = self._needed()
         self._refuse_unsupported(operators.values())
         for number, (name, spec) in input_specs(self.model, self.input_shapes).items():
             value = self.build.input(name, spec.shape, spec.dtype)
@@ -146,7 +148,7 @@ class Importer:
         """The operators that the outputs need, by position."""
         needed = set(self.model.outputs)
         kept = {}
-        for position, operator in reversed(list(enumerate(self.model.operators))):
+        for position, operator in reversed(join_dilated(self.model).items()):
             if needed.intersection(operator.outputs):
                 kept[position] = operator
                 needed.update(operator.inputs)

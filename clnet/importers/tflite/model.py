@@ -65,6 +65,15 @@ class Tensor:
 
 
 @dataclass(frozen=True)
+class Atrous:
+    """Dilations, and padding (both begins, then both ends), of a convolution that the file has as
+    three operators."""
+
+    dilations: tuple[int, int]
+    pads: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Operator:
     """An operator: ``name`` as TensorFlow Lite spells it, positions of tensors (-1: absent)."""
 
@@ -74,6 +83,7 @@ class Operator:
     outputs: tuple[int, ...]
     options: Any  #: the generated table, None where there is none
     custom_options: bytes
+    atrous: Atrous | None = None
 
 
 @dataclass(frozen=True)

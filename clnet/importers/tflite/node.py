@@ -79,7 +79,7 @@ class TfliteNode:
         """The constant that an input is multiplied by. Between quantised tensors it is scaled so
         that the sum of products needs only ``factor`` to become the output. Scales may differ
         along the axis ``channels``, which becomes the output's last."""
-        if not self._codes or not self.has(index):
+        if not self._codes or not self.has(index) or self.input(index).data is None:
             return self.input(index)
         weights = self.importer.model.tensors[self.operator.inputs[index]].quantization
         output = self.importer.model.tensors[self.operator.outputs[0]]

@@ -16,12 +16,15 @@ class Window:
     kernel: tuple[int, int]
     strides: tuple[int, int]
     dilations: tuple[int, int]
-    pads: tuple[int, int, int, int]
+    pads: tuple[int, ...]
 
 
 def read_window(node: TfliteNode, kernel: Sequence[int], size: Sequence[int]) -> Window:
     """The window of an operator for a kernel over an image of ``size``."""
     strides = (node.option("StrideH"), node.option("StrideW"))
+    atrous = node.operator.atrous
+    if atrous is not None:
+        return Window((kernel[0], kernel[1]), strides, atrous.dilations, atrous.pads)
     dilated = hasattr(node.operator.options, "DilationHFactor")
     dilations = (
         (node.option("DilationHFactor"), node.option("DilationWFactor")) if dilated else (1, 1)
