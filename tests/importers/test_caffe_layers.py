@@ -237,6 +237,12 @@ def test_elements(kind: str, rest: str, x: np.ndarray, want: np.ndarray) -> None
     check(want, kind, rest, x)
 
 
+def test_dropout_that_also_tests_is_refused() -> None:
+    check(X, "Dropout", "dropout_param { sample_weights_test: false }", X)
+    with pytest.raises(UnsupportedError, match="sample_weights_test"):
+        run_layer("Dropout", "dropout_param { sample_weights_test: true }", [X])
+
+
 def test_prelu() -> None:
     slopes = values(3)
     want = np.where(X > 0, X, X * slopes.reshape(3, 1, 1))
@@ -269,6 +275,17 @@ def test_batch_norm_by_the_batch_itself() -> None:
     m, v = X.mean((0, 2, 3), keepdims=True), X.var((0, 2, 3), keepdims=True)
     rest = "batch_norm_param { use_global_stats: false }"
     check((X - m) / np.sqrt(v + 1e-5), "BatchNorm", rest, X)
+
+
+def test_bn_of_pspnet_and_segnet() -> None:
+    blobs = [values(3), values(3), values(3), values(3, low=0.5)]
+    s, b, m, v = (a.reshape(3, 1, 1) for a in blobs)
+    rest = "bn_param { slope_filler { value: 1 } frozen: true eps: 1e-3 }"
+    check((X - m) / np.sqrt(v + 1e-3) * s + b, "BN", rest, X, blobs=blobs)
+    rest = "bn_param { bn_mode: INFERENCE scale_filler { value: 1 } }"
+    check(X * s + b, "BN", rest, X, blobs=blobs[:2])
+    with pytest.raises(UnsupportedError, match="'LEARN' is not one of INFERENCE"):
+        run_layer("BN", "bn_param { bn_mode: LEARN }", [X])
 
 
 def test_mvn() -> None:
@@ -494,8 +511,32 @@ def test_upsample() -> None:
     check(repeated(3, 2), "Upsample", "upsample_param { scale_h: 3 scale_w: 2 }", X)
     check(repeated(2, 2), "Upsample", "upsample_param { height: 8 width: 10 }", X)
     check(0.5 * repeated(2, 2), "Upsample", "upsample_param { stride: 2 scale: 0.5 }", X)
-    with pytest.raises(UnsupportedError, match="unpooling"):
-        run_layer("Upsample", "upsample_param { scale: 2 }", [X, X])
+
+
+@pytest.mark.parametrize(
+    ("rest", "size"),
+    [
+        ("scale: 2", (6, 6)),
+        ("scale: 2 pad_out_h: true", (5, 6)),
+        ("upsample_w: 7 upsample_h: 5", (5, 7)),
+        ("scale_h: 2 scale_w: 3", (6, 9)),
+    ],
+)
+def test_unpooling_puts_maxima_back(rest: str, size: tuple[int, int]) -> None:
+    x = values(2, 2, 5, 6)
+    text = inputs_text({"x": x.shape}) + layer_text(
+        "Pooling", ["x"], ["p", "mask"], "pooling_param { kernel_size: 2 stride: 2 }"
+    )
+    text += layer_text("Upsample", ["p", "mask"], ["y"], f"upsample_param {{ {rest} }}")
+    (got,) = evaluate(build(text), {"x": x}).values()
+    want = np.zeros((2, 2, size[0] * size[1]), np.float32)
+    for n, c, r, s in product(range(2), range(2), range(3), range(3)):
+        part = x[n, c, 2 * r : 2 * r + 2, 2 * s : 2 * s + 2]
+        at = np.unravel_index(part.argmax(), part.shape)
+        position = (2 * r + at[0]) * 6 + 2 * s + at[1]
+        if position < want.shape[2]:
+            want[n, c, position] = part.max()
+    np.testing.assert_array_equal(got, want.reshape(2, 2, *size))
 
 
 # Detection

@@ -364,7 +364,7 @@ def test_nets_of_2014_and_2013(tmp_path: Path) -> None:
          "needs weights, but no caffemodel is given"),
         (IN + layer("a", "Pooling", "x", "y", "pooling_param { kernel_size: 2 pad: 2 }"),
          "padding of [2, 2]"),
-        (IN + layer("a", "Pooling", "x", "y z", "pooling_param { kernel_size: 2 }"),
+        (IN + layer("a", "Pooling", "x", "y z", "pooling_param { pool: AVE kernel_size: 2 }"),
          "a second top"),
         (IN + layer("a", "Pooling", "x", "y", "pooling_param { kernel_size: 9 }"), "does not fit"),
         (IN + layer("a", "Reshape", "x", "y", "reshape_param { shape { dim: -1 dim: 5 } }"),

@@ -44,6 +44,25 @@ def batch_norm(layer: CaffeLayer) -> Value:
     return result
 
 
+@converter("BN")
+def batch_norm_with_scale(layer: CaffeLayer) -> Value:
+    """PSPNet's: slope, bias, mean and variance. SegNet's ``INFERENCE`` has factor and shift only,
+    into which a script has put the statistics."""
+    x = layer.only(2)
+    param = layer.param("bn_param")
+    param.ignore("slope_filler", "bias_filler", "momentum", "frozen", "engine")
+    channels = (x.spec.shape[1],)
+    if param.has("bn_mode"):
+        param.choice("bn_mode", "INFERENCE", ("INFERENCE",), first=1)
+        param.ignore("scale_filler", "shift_filler")
+        shape = (*channels, *(1,) * (x.spec.rank - 2))
+        factor, shift = (layer.constant(layer.array(i, channels).reshape(shape)) for i in range(2))
+        return layer.apply("Add", layer.apply("Mul", x, factor), shift)
+    op = BatchNormalization(param.real("eps", 1e-5))
+    result: Value = layer.add(op, x, *(layer.blob(i, channels) for i in range(4)))
+    return result
+
+
 @converter("MVN")
 def mean_variance_normalization(layer: CaffeLayer) -> Value:
     """(x - mean) / (√variance + eps) of each channel, or of each sample."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from clnet.errors import ModelError, UnsupportedError
@@ -18,14 +19,17 @@ _TINY = 2.0**-126
 
 @converter("Pooling")
 def pooling(layer: CaffeLayer) -> Any:
+    """A second top says where in its map each maximum stands: whole numbers here, floats in Caffe,
+    which halves could not hold."""
     x = layer.only()
     if x.spec.rank != 4:
         raise ModelError(f"pooling of {list(x.spec.shape)}, which has not 4 dimensions")
-    if len(layer.layer.tops) > 1:
-        raise UnsupportedError("a second top, where each maximum stands")
     param = layer.param("pooling_param")
     param.ignore("engine")
     method = param.choice("pool", "MAX", ("MAX", "AVE", "STOCHASTIC"))
+    positions = len(layer.layer.tops) > 1
+    if positions and (method != "MAX" or param.flag("global_pooling")):
+        raise UnsupportedError("a second top without windows of maxima")
     if param.flag("global_pooling"):
         return _global(layer, method, param, x)
     kernel = extents(param, "kernel", 2, None, 1)
@@ -36,6 +40,9 @@ def pooling(layer: CaffeLayer) -> Any:
     if up:
         kernel = _within(x, kernel, strides, pads)
     window = (kernel, strides, pads * 2, (1, 1), up)
+    if positions:
+        y, where = layer.add(MaxPool(*window, indices=True), x)
+        return y, layer.apply("Mod", where, layer.constant(math.prod(x.spec.shape[2:]), "int64"))
     if method == "MAX":
         return layer.add(MaxPool(*window), x)
     if method == "AVE":

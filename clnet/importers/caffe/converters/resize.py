@@ -7,6 +7,7 @@ from clnet.graph import Value
 from clnet.importers.caffe.layer import CaffeLayer
 from clnet.importers.caffe.message import Message
 from clnet.importers.caffe.registry import converter
+from clnet.ops.max_unpool import MaxUnpool
 from clnet.ops.pad import Pad
 from clnet.ops.resize import Resize
 
@@ -59,11 +60,12 @@ def _target(layer: CaffeLayer, param: Message, height: int, width: int) -> tuple
 @converter("Upsample")
 def upsample(layer: CaffeLayer) -> Value:
     """Every element repeated (of the YOLO forks). Where there is a ``stride``, that is how often,
-    and ``scale`` is a factor of the values."""
-    if len(layer.bottoms) > 1:
-        raise UnsupportedError("unpooling by the positions of maxima")
-    x = layer.only(4)
+    and ``scale`` is a factor of the values. A second bottom says where pooling took the elements
+    from, and there they go (SegNet's)."""
     param = layer.param("upsample_param")
+    if len(layer.bottoms) > 1:
+        return _unpooled(layer, param)
+    x = layer.only(4)
     steps, value = _repeats(param)
     shape = x.spec.shape
     if param.has("height") or param.has("width"):
@@ -72,6 +74,21 @@ def upsample(layer: CaffeLayer) -> Value:
         size = shape[2] * steps[0], shape[3] * steps[1]
     y = _resized(layer, x, size, "nearest", "asymmetric")
     return y if value == 1.0 else layer.apply("Scale", y, factor=value)
+
+
+def _unpooled(layer: CaffeLayer, param: Message) -> Value:
+    """To ``upsample_h`` x ``upsample_w``, or ``scale`` times as large less what is padded."""
+    height, width = layer.of_rank(4).spec.shape[2:4]
+    given = param.integer("scale", 2, 1)
+    size = tuple(
+        param.integer(f"upsample_{side}", 0, 0)
+        or extent * param.integer(f"scale_{side}", given, 1) - param.flag(f"pad_out_{side}")
+        for side, extent in (("h", height), ("w", width))
+    )
+    if max(size) > MAX_SIDE:
+        raise ModelError(f"unpooling to {size[0]}x{size[1]}")
+    result: Value = layer.add(MaxUnpool((size[0], size[1])), layer.bottom(), layer.bottom(1))
+    return result
 
 
 def _repeats(param: Message) -> tuple[tuple[int, int], float]:

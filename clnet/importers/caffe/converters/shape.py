@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from clnet.errors import ModelError, ShapeError
+from clnet.errors import ModelError, ShapeError, UnsupportedError
 from clnet.graph import Value
 from clnet.importers.caffe.layer import CaffeLayer
 from clnet.importers.caffe.network import dimensions
@@ -17,6 +17,8 @@ from clnet.ops.transpose import Transpose
 def dropout(layer: CaffeLayer) -> Value:
     """Nothing is dropped outside training. With ``scale_train`` false the scaling happens here."""
     param = layer.param("dropout_param")
+    if param.flag("sample_weights_test"):
+        raise UnsupportedError("dropout when tested (dropout_param.sample_weights_test)")
     ratio = param.real("dropout_ratio", 0.5)
     if param.flag("scale_train", True):
         return layer.only()
