@@ -9,13 +9,24 @@ from typing import ClassVar
 
 import numpy as np
 
-from clnet.calls import BlasCall, Candidate, In, KernelCall, Out, Work, Workload
+from clnet.calls import (
+    BlasCall,
+    Candidate,
+    Define,
+    In,
+    KernelCall,
+    Out,
+    Values,
+    Work,
+    Workload,
+    tunable,
+)
 from clnet.device_info import DeviceInfo
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.blas import blas_usable
 from clnet.ops.checks import one_float_dtype, per_channel, present
 from clnet.ops.lowering import ceil_div, float_defines, grid
-from clnet.ops.rows import fitting_width
+from clnet.ops.rows import width_options
 from clnet.tensor_spec import TensorSpec
 
 #: More feature maps than this make one BLAS call each absurd.
@@ -48,23 +59,32 @@ class BatchNormalization(Op):
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
         x = workload.input(0)
         maps, spatial = x.shape[0] * x.shape[1], math.prod(x.shape[2:])
-        width = fitting_width(spatial, device)
-        vectors = ceil_div(spatial, width) if device.is_cpu else 1  # there: a feature map each
-        defines = (
-            *float_defines(x.dtype, device),
-            ("VW", width),
-            ("CHANNELS", x.shape[1]),
-            ("SPATIAL", spatial),
-            ("VECTORS", vectors),
-        )
         name, epsilon = "batch_normalization", np.float32(self.epsilon)
-        args = (In(0), In(1), In(2), In(3), In(4), Out(), epsilon)
-        size = grid(ceil_div(spatial, width * vectors), maps)
-        candidates = [Candidate(name, (KernelCall(name, name, args, size, None, defines),))]
+
+        def macros(width: int, vectors: int) -> tuple[Define, ...]:
+            return (
+                *float_defines(x.dtype, device),
+                ("VW", width),
+                ("CHANNELS", x.shape[1]),
+                ("SPATIAL", spatial),
+                ("VECTORS", vectors),
+            )
+
+        def make(values: Values) -> Candidate:
+            width = values["VW"]
+            vectors = ceil_div(spatial, width) if device.is_cpu else 1  # there: a feature map each
+            args = (In(0), In(1), In(2), In(3), In(4), Out(), epsilon)
+            size = grid(ceil_div(spatial, width * vectors), maps)
+            call = KernelCall(name, name, args, size, None, macros(width, vectors))
+            return Candidate(name, (call,))
+
+        own = tunable(make, {"VW": width_options(spatial, device)})
+        assert own is not None
+        candidates = [own]
         if blas_usable(x.dtype, device) and maps <= MAX_BLAS_MAPS:
             args = (In(1), In(2), In(3), In(4), Work(), Out(), epsilon)
             size = grid(spatial, maps)
-            prepare = KernelCall(name, f"{name}_prepare", args, size, None, defines)
+            prepare = KernelCall(name, f"{name}_prepare", args, size, None, macros(1, 1))
             columns = [column(m, m % x.shape[1], spatial, x.dtype) for m in range(maps)]
             work = (x.shape[1] * x.itemsize,)
             candidates.append(Candidate("clblast_gemv", (prepare, *columns), work))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from clnet.calls import Candidate, Define, In, KernelCall, Out, Workload
+from clnet.calls import Candidate, Define, In, KernelCall, Out, Values, Workload, tunable
 from clnet.device_info import DeviceInfo
 from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.base import Arg, Case, Op, register
@@ -26,6 +26,7 @@ from clnet.ops.lowering import (
     merge_dimensions,
     strides_of,
 )
+from clnet.ops.rows import width_options
 from clnet.tensor_spec import TensorSpec
 
 
@@ -65,20 +66,21 @@ class Elementwise(Op):
         one_float = len(set(dtypes)) == 1 and specs[0].is_float
         in_rows = bool(shape) and all(s[-1] in (0, 1) for s in operand_strides)
         row = shape[-1] if shape else 1
-        width = 1
+        widths = (1,)
         if one_float and in_rows and self.expression.is_vector:
-            width = max(w for w in (1, 2, 4, 8, 16) if w <= min(device.vector_width, row))
-        items = math.prod(shape) // row * ceil_div(row, width)
-        defines = _defines(self.expression, dtypes, shape, operand_strides, width, device)
-        call = KernelCall(
-            "elementwise",
-            "elementwise",
-            (*(In(i) for i in range(len(specs))), Out()),
-            grid(items),
-            None,
-            defines,
-        )
-        own = Candidate("elementwise", (call,))
+            widths = width_options(row, device)
+
+        def make(values: Values) -> Candidate:
+            items = math.prod(shape) // row * ceil_div(row, values["VW"])
+            args = (*(In(i) for i in range(len(specs))), Out())
+            defines = _defines(
+                self.expression, dtypes, shape, operand_strides, values["VW"], device
+            )
+            call = KernelCall("elementwise", "elementwise", args, grid(items), None, defines)
+            return Candidate("elementwise", (call,))
+
+        own = tunable(make, {"VW": widths})
+        assert own is not None
         return [own, *blas_candidates(self.expression, workload, device)]
 
     def vjp(

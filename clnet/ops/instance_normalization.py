@@ -9,12 +9,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from clnet.calls import Candidate, In, KernelCall, Out, Workload
+from clnet.calls import Candidate, In, KernelCall, Out, Values, Workload, tunable
 from clnet.device_info import DeviceInfo
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.checks import one_float_dtype, per_channel, present
 from clnet.ops.lowering import float_defines
-from clnet.ops.rows import fitting_width, group_size, row_launch
+from clnet.ops.rows import group_options, row_launch, width_options
 from clnet.tensor_spec import TensorSpec
 
 
@@ -48,18 +48,24 @@ class InstanceNormalization(Op):
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
         x = workload.input(0)
         rows, count = x.shape[0] * x.shape[1], math.prod(x.shape[2:])
-        group = group_size(count, rows, device)
-        defines = (
-            *float_defines(x.dtype, device),
-            ("VW", fitting_width(count, device)),
-            ("ROWS", rows),
-            ("CHANNELS", x.shape[1]),
-            ("COUNT", count),
-            ("GROUP", group),
-        )
         name = "instance_normalization"
         args = (In(0), In(1), In(2), Out(), np.float32(self.epsilon))
-        return [Candidate(name, (KernelCall(name, name, args, *row_launch(rows, group), defines),))]
+
+        def make(values: Values) -> Candidate:
+            defines = (
+                *float_defines(x.dtype, device),
+                ("VW", values["VW"]),
+                ("ROWS", rows),
+                ("CHANNELS", x.shape[1]),
+                ("COUNT", count),
+                ("GROUP", values["GROUP"]),
+            )
+            launch = row_launch(rows, values["GROUP"])
+            return Candidate(name, (KernelCall(name, name, args, *launch, defines),))
+
+        groups = group_options(count, rows, device)
+        candidate = tunable(make, {"VW": width_options(count, device), "GROUP": groups})
+        return [candidate] if candidate else []
 
     @classmethod
     def cases(cls) -> Iterable[Case]:

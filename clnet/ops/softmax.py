@@ -9,12 +9,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from clnet.calls import Candidate, In, KernelCall, Out, Workload
+from clnet.calls import Candidate, In, KernelCall, Out, Values, Workload, tunable
 from clnet.device_info import DeviceInfo
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.checks import normal_axis, one_float_dtype, present
 from clnet.ops.lowering import float_defines, index_text
-from clnet.ops.rows import dividing_width, fitting_width, group_size, row_launch
+from clnet.ops.rows import dividing_width, group_options, row_launch, width_options
 from clnet.tensor_spec import TensorSpec
 
 
@@ -45,26 +45,28 @@ class Softmax(Op):
         axis = normal_axis(self.axis, x.rank)
         count, step = x.shape[axis], math.prod(x.shape[axis + 1 :])
         rows, along = x.size // count, step == 1
-        width = fitting_width(count, device) if along else dividing_width(step, device)
-        launches = rows if along else rows // width
-        group = group_size(count, launches, device)
-        defines = (
-            *float_defines(x.dtype, device),
-            ("VW", width),
-            ("ROWS", rows),
-            ("COUNT", count),
-            ("STEP", step),
-            ("ROW(o)", index_text((rows // step, step), (count * step, 1), "(o)")),
-            ("ALONG", int(along)),
-            ("LOGARITHM", int(isinstance(self, LogSoftmax))),
-            ("GROUP", group),
-        )
-        launch = row_launch(launches, group)
-        return [
-            Candidate(
-                "softmax", (KernelCall("softmax", "softmax", (In(), Out()), *launch, defines),)
+        launches = rows if along else rows // dividing_width(step, device)
+
+        def make(values: Values) -> Candidate:
+            width, group = values["VW"], values["GROUP"]
+            defines = (
+                *float_defines(x.dtype, device),
+                ("VW", width),
+                ("ROWS", rows),
+                ("COUNT", count),
+                ("STEP", step),
+                ("ROW(o)", index_text((rows // step, step), (count * step, 1), "(o)")),
+                ("ALONG", int(along)),
+                ("LOGARITHM", int(isinstance(self, LogSoftmax))),
+                ("GROUP", group),
             )
-        ]
+            launch = row_launch(rows if along else rows // width, group)
+            call = KernelCall("softmax", "softmax", (In(), Out()), *launch, defines)
+            return Candidate("softmax", (call,))
+
+        widths = width_options(count if along else step, device, dividing=not along)
+        candidate = tunable(make, {"VW": widths, "GROUP": group_options(count, launches, device)})
+        return [candidate] if candidate else []
 
     @classmethod
     def cases(cls) -> Iterable[Case]:

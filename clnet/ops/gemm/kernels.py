@@ -24,7 +24,7 @@ from clnet.device_info import DeviceInfo
 from clnet.ops.gemm.panels import PackPanels, Transpose
 from clnet.ops.gemm.product import Product
 from clnet.ops.lowering import ceil_div, float_defines, grid, options, round_up
-from clnet.ops.rows import dividing_width, fitting_width, group_size
+from clnet.ops.rows import dividing_width, group_options, width_options
 from clnet.tensor_spec import TensorSpec
 
 #: More vectors than this are a matrix.
@@ -148,7 +148,6 @@ def _tile_call(
 
 def vectors(p: Product, device: DeviceInfo) -> list[Candidate]:
     """gemv, where few rows of a meet b, or few columns of b meet a."""
-    found = []
     if p.m <= FEW and (p.m == 1 or not p.trans_a) and (p.trans_b or p.b_constant):
         w: Ref = In(1)
         packed: tuple[Packed, ...] = ()
@@ -160,34 +159,45 @@ def vectors(p: Product, device: DeviceInfo) -> list[Candidate]:
             ("W_MATRIX(z)", p.matrix_text(p.b_batch)), ("X_MATRIX(z)", p.matrix_text(p.a_batch)),
             *p.c_defines("C_J", "C_I"),
         )  # fmt: skip
-        call = _gemv(p, device, (w, In(0)), p.n, layout)
-        found.append(Candidate("gemv", (call,), packed=packed))
-    elif p.n <= FEW and not p.trans_a and (p.n == 1 or p.trans_b):
+        return _gemv(p, device, (w, In(0)), p.n, layout, packed)
+    if p.n <= FEW and not p.trans_a and (p.n == 1 or p.trans_b):
         layout = (
             ("HEIGHT", p.m), ("COUNT", p.n), ("Y_I", p.n), ("Y_J", 1),
             ("W_MATRIX(z)", p.matrix_text(p.a_batch)), ("X_MATRIX(z)", p.matrix_text(p.b_batch)),
             *p.c_defines("C_I", "C_J"),
         )  # fmt: skip
-        call = _gemv(p, device, (In(0), In(1)), p.m, layout)
-        found.append(Candidate("gemv", (call,)))
-    return found
+        return _gemv(p, device, (In(0), In(1)), p.m, layout, ())
+    return []
 
 
 def _gemv(
     p: Product, device: DeviceInfo, operands: tuple[Ref, Ref], height: int,
-    layout: tuple[Define, ...],
-) -> KernelCall:  # fmt: skip
+    layout: tuple[Define, ...], packed: tuple[Packed, ...],
+) -> list[Candidate]:  # fmt: skip
     rows = 4 if device.is_cpu else 1
-    launches = ceil_div(height, rows)
-    group = group_size(p.k, launches, device)
-    defines = (
-        *float_defines(p.output.dtype, device),
-        ("VW", fitting_width(p.k, device)), ("ROWS", rows), ("GROUP", group),
-        ("K", p.k),
-        *layout,
-        *p.epilogue_defines(device),
-    )  # fmt: skip
-    args = (*operands, *p.c_refs, Out(), np.float32(p.alpha), np.float32(p.beta), *p.extra_refs)
-    first = (launches * group,) if group > 1 else grid(launches)
-    local = (group, 1) if group > 1 else None
-    return KernelCall("gemv", "gemv", args, (*first, p.count), local, defines)
+    factors = (np.float32(p.alpha), np.float32(p.beta))
+    args = (*operands, *p.c_refs, Out(), *factors, *p.extra_refs)
+
+    def make(values: Values) -> Candidate:
+        group, launches = values["GROUP"], ceil_div(height, values["ROWS"])
+        defines = (
+            *float_defines(p.output.dtype, device),
+            ("VW", values["VW"]), ("ROWS", values["ROWS"]), ("GROUP", group),
+            ("K", p.k),
+            *layout,
+            *p.epilogue_defines(device),
+        )  # fmt: skip
+        first = (launches * group,) if group > 1 else grid(launches)
+        local = (group, 1) if group > 1 else None
+        call = KernelCall("gemv", "gemv", args, (*first, p.count), local, defines)
+        return Candidate("gemv", (call,), packed=packed)
+
+    candidate = tunable(
+        make,
+        {
+            "VW": width_options(p.k, device),
+            "ROWS": options(rows, (1, 2, 4, 8)),
+            "GROUP": group_options(p.k, ceil_div(height, rows), device),
+        },
+    )
+    return [candidate] if candidate else []
