@@ -212,6 +212,12 @@ def test_losses_measures_and_labels_are_dropped() -> None:
     assert shapes(text) == ({"x": (2, 3)}, {"y": (2, 3)})
 
 
+def test_inputs_that_only_losses_read_are_dropped() -> None:
+    text = inputs_text({"x": (2, 3), "label": (2,)}) + layer("r", "ReLU", "x", "y")
+    text += layer("loss", "SoftmaxWithLoss", "y label", "loss")
+    assert shapes(text) == ({"x": (2, 3)}, {"y": (2, 3)})
+
+
 def test_a_label_that_the_net_itself_reads_is_an_input() -> None:
     text = 'layer { name: "d" type: "DummyData" top: "x" top: "m" dummy_data_param { '
     text += "shape { dim: 2 dim: 3 } } }" + layer("e", "Eltwise", "x m", "y")
@@ -451,7 +457,7 @@ def test_blobs_in_all_forms(tmp_path: Path, form: str) -> None:
     ("model", "reason"),
     [
         (b"", "the file is empty"),
-        (b"\x0a\x03net", "not a caffemodel: it has no weights"),
+        (b"\x0a\x03net", "not a caffemodel, or one without weights"),
         (b"layer { name: 'c' }", ""),
         (model_of("other", FORMS["packed"](W)), "no weights for the layer 'c'"),
         (model_of("c", FORMS["packed"](W)), "1 blobs of the layer 'c', which needs 2"),
@@ -484,6 +490,11 @@ def test_weights_of_other_layers_and_of_both_phases_do_no_harm(tmp_path: Path) -
     want = outputs(write_model(tmp_path, IN + CONV, caffemodel({"c": [W, B]})))["y"]
     got = outputs(write_model(tmp_path, IN + CONV, model))["y"]
     np.testing.assert_array_equal(got, want)
+
+
+def test_a_net_without_weights_takes_a_file_without(tmp_path: Path) -> None:
+    path = write_model(tmp_path, IN + layer("a", "ReLU", "x", "y"), nested(1, b"net"))
+    assert outputs(path)["y"].shape == (1, 3, 4, 4)
 
 
 def test_weights_that_layers_share_may_stand_once(tmp_path: Path) -> None:

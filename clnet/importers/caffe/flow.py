@@ -35,12 +35,14 @@ def trace(layers: Sequence[Layer]) -> Flow:
     """Follow the blobs through the layers.
 
     Losses, measures and what follows them are dropped, and so is what only concerns labels: the
-    further tops of data layers. What nobody else reads are the outputs. Raises ModelError where a
+    further tops of data layers, and inputs that only losses read. What nobody else reads are the
+    outputs. Raises ModelError where a
     blob is made twice, or by no layer before the one that reads it.
     """
     current: dict[str, Source] = {}
     sources: list[list[Source]] = []
     dropped: set[Source] = set()
+    evaluated: set[Source] = set()
     labels: set[Source] = set()
     read: set[Source] = set()
     made: list[tuple[str, Source]] = []
@@ -53,6 +55,7 @@ def trace(layers: Sequence[Layer]) -> Flow:
         tops = [(name, (i, k)) for k, name in enumerate(layer.tops)]
         if _is_evaluation(layer) or dropped.intersection(sources[i]):
             dropped.update(s for _, s in tops)
+            evaluated.update(sources[i])
         elif is_data(layer):
             labels.update(s for _, s in tops[1:])
             made += tops[:1]
@@ -74,7 +77,8 @@ def trace(layers: Sequence[Layer]) -> Flow:
         name: (i, k)
         for i, layer in enumerate(layers)
         for k, name in enumerate(layer.tops)
-        if layer.type == "Input" or (is_data(layer) and (i, k) in asked)
+        if (layer.type == "Input" and (i, k) not in evaluated)
+        or ((layer.type == "Input" or is_data(layer)) and (i, k) in asked)
     }
     computed = [i for i in needed if layers[i].type != "Input" and not is_data(layers[i])]
     return Flow(inputs, outputs, computed, sources)

@@ -78,8 +78,7 @@ class CaffeLayer:
         """Bottom ``index``, of at least ``rank`` dimensions."""
         x = self.bottom(index)
         if x.spec.rank < rank:
-            raise ShapeError(f"bottom {index} is {list(x.spec.shape)}, of fewer than {rank} "
-                             "dimensions")  # fmt: skip
+            raise ShapeError(f"bottom {index} is {list(x.spec.shape)}: {rank} dimensions at least")
         return x
 
     def param(self, *names: str) -> Message:
@@ -96,9 +95,9 @@ class CaffeLayer:
             for field in param.unread():
                 raise UnsupportedError(f"the parameter {field} is not known")
 
-    def axis(self, param: Message, field: str = "axis", default: int = 1, rank: int = 0) -> int:
-        """An axis of the first bottom, or of a tensor of ``rank``, counted from the front."""
-        rank = rank or self.bottom().spec.rank
+    def axis(self, param: Message, field: str = "axis", default: int = 1) -> int:
+        """An axis of the first bottom, counted from the front."""
+        rank = self.bottom().spec.rank
         axis = param.integer(field, default)
         if not -rank <= axis < rank:
             raise ModelError(f"{param.name}.{field} is {axis}, but there are {rank} dimensions")

@@ -86,13 +86,13 @@ class CaffeModel:
             self._find((0, len(self.data)), _LAYER, _V1_LAYER)
         except ModelError as error:
             raise error.located(file=path) from error
-        if not self.blobs:
-            raise ModelError("not a caffemodel: it has no weights", file=path)
 
     def blob(self, layer: str, index: int, shape: Sequence[int]) -> np.ndarray:
         """A layer's blob as float32 of ``shape``, which may differ from the file's by ones only:
         old files give every blob four dimensions."""
         try:
+            if not self.blobs:
+                raise ModelError("not a caffemodel, or one without weights")
             if layer not in self.blobs:
                 raise ModelError(f"no weights for the layer {shown(layer)}")
             spans = self.blobs[layer]
