@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from clnet.runtime.devices import devices
     from clnet.session.load import load
     from clnet.session.session import Session
+    from clnet.session.tune import tune
     from clnet.training import Trainer, optimizers
 
 __version__ = "0.1.0"
@@ -41,6 +42,7 @@ __all__ = [
     "load",
     "models",
     "optimizers",
+    "tune",
 ]
 
 #: What needs OpenCL is imported when it is first asked for, so that `clnet --help` is instant and
@@ -51,6 +53,7 @@ _LAZY = {
     "Trainer": "clnet.training.trainer",
     "devices": "clnet.runtime.devices",
     "load": "clnet.session.load",
+    "tune": "clnet.session.tune",
 }
 _LAZY_MODULES = {
     "layers": "clnet.models.layers",

@@ -56,7 +56,9 @@ def test_every_failure_is_recorded_and_the_tuning_ends() -> None:
     assert reasons.keys() >= EXPECTED.keys() and not reasons.keys() & {"right", "also_right"}
     for name, words in EXPECTED.items():
         assert any(w in reasons[name] for w in words.split("|")), reasons[name]
-    assert tuned.point.candidate in ("right", "also_right")
+    if "PoCL 3.0" in device().info.driver:
+        assert "crashes" in reasons["wide"]
+    assert tuned.point.candidate in ("right", "also_right", "wide")
     (record,) = kept
     assert record.point == tuned.point and record.seconds == tuned.seconds > 0
 
