@@ -341,19 +341,49 @@ def test_average_pools_round_halves_away_from_zero(tmp_path: Path) -> None:
     np.testing.assert_array_equal(outputs["y0"].reshape(-1), [2, 3, -2, -3])
 
 
-def test_weights_alone_may_be_integers(tmp_path: Path) -> None:
-    """They are dequantised, and the rest is computed in floats."""
-    w = RNG.integers(-127, 128, (5, 4)).astype(np.int8)
-    x = RNG.uniform(-1, 1, (3, 4)).astype(np.float32)
-    scales = [0.01, 0.02, 0.03, 0.04, 0.05]
-    tensors = {"x": Tensor(x.shape), "w": Tensor.of(w, scales=scales), "y": Tensor((3, 5))}
-    op = Op("FULLY_CONNECTED", ["x", "w", ""], ["y"], "FullyConnectedOptions")
+def on_a_grid(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+    """Rounded to 255 steps between the smallest and the largest number, zero among them."""
+    high, low = x.max(axes, keepdims=True).clip(0), x.min(axes, keepdims=True).clip(None, 0)
+    step = (high - low).astype(np.float64) / 255
+    return np.rint(x / np.where(step > 0, step, 1)) * step
+
+
+@pytest.mark.parametrize(
+    ("operator", "shape", "weights", "options", "fields", "want"),
+    [
+        ("FULLY_CONNECTED", (3, 20), (6, 20), "FullyConnectedOptions", {},
+         lambda x, w: on_a_grid(x, (1,)) @ w.T),
+        ("CONV_2D", S, (5, 1, 1, 4), CONV, {"StrideH": 1, "StrideW": 1},
+         lambda x, w: convolved(on_a_grid(x, (3,)), w, strides=(1, 1))),
+        ("CONV_2D", S, (5, 3, 2, 4), CONV, WINDOW,
+         lambda x, w: convolved(on_a_grid(x, (1, 2, 3)), w, **WIDE)),
+        ("DEPTHWISE_CONV_2D", S, (1, 3, 2, 4), DEPTHWISE, {**WINDOW, "DepthMultiplier": 1},
+         lambda x, w: depthwise(on_a_grid(x, (1, 2, 3)), w, np.zeros(4), **WIDE)),
+    ],
+    ids=["product", "pointwise", "convolution", "depthwise"],
+)  # fmt: skip
+def test_weights_alone_may_be_integers(
+    operator: str, shape: Sequence[int], weights: Sequence[int], options: str,
+    fields: dict[str, int], want: Callable[..., Any], tmp_path: Path,
+) -> None:  # fmt: skip
+    """Then what comes in is rounded while the model runs. Zeros stay zeros."""
+    axis = 3 if operator.startswith("DEPTH") else 0
+    w = RNG.integers(-127, 128, weights).astype(np.int8)
+    scales = RNG.uniform(0.01, 0.02, weights[axis]).astype(np.float32)
+    real = w * scales.reshape([-1 if d == axis else 1 for d in range(w.ndim)])
+    x = RNG.uniform(-1, 3, shape).astype(np.float32)
+    x[-1] = 0
+    expected = want(x, real)
+    tensors = {"x": Tensor(shape), "w": Tensor.of(w, scales=scales.tolist(), axis=axis),
+               "b": Tensor.of(np.zeros(weights[axis], np.float32)),
+               "y0": Tensor(expected.shape)}  # fmt: skip
+    data = model(tensors, [Op(operator, ["x", "w", "b"], ["y0"], options, fields)], ["x"], ["y0"])
     path = tmp_path / "model.tflite"
-    path.write_bytes(model(tensors, [op], ["x"], ["y"]))
-    real = w * np.array(scales)[:, None]
-    np.testing.assert_allclose(
-        evaluate(read_tflite(path), {"x": x})["y"], x @ real.T, rtol=1e-4, atol=1e-6
-    )
+    path.write_bytes(data)
+    got = evaluate(read_tflite(path), {"x": x})["y0"]
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
+    if Interpreter is not None:
+        np.testing.assert_allclose(got, litert(data, {"x": x})["y0"], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(

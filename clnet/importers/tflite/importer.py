@@ -109,6 +109,10 @@ class Importer:
             self._codes[number] = self.build.constant(array)
         return self._codes[number]
 
+    def is_stored(self, number: int) -> bool:
+        """Whether a tensor is a constant of the file."""
+        return number not in self._values and bool(self.model.tensors[number].data.size)
+
     def stored(self, number: int) -> Value:
         """A constant as the file has it."""
         if number not in self._stored:

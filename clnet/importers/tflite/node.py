@@ -75,11 +75,25 @@ class TfliteNode:
             raise ModelError(f"input {index} {value.spec} is no image: it needs four dimensions")
         return value
 
+    @property
+    def linear(self) -> bool:
+        """Whether the operator is applied to quantised numbers."""
+        return bool(self._codes)
+
+    def stored(self, index: int) -> Value | None:
+        """A quantised constant as the file has it; None where the input is none."""
+        if not self.has(index):
+            return None
+        number = self.operator.inputs[index]
+        if self.importer.model.tensors[number].quantization is None:
+            return None
+        return self.importer.stored(number) if self.importer.is_stored(number) else None
+
     def weights(self, index: int, channels: int = 0) -> Value:
         """The constant that an input is multiplied by. Between quantised tensors it is scaled so
         that the sum of products needs only ``factor`` to become the output. Scales may differ
         along the axis ``channels``, which becomes the output's last."""
-        if not self._codes or not self.has(index) or self.input(index).data is None:
+        if not self.linear or self.stored(index) is None:
             return self.input(index)
         weights = self.importer.model.tensors[self.operator.inputs[index]].quantization
         output = self.importer.model.tensors[self.operator.outputs[0]]
@@ -96,7 +110,7 @@ class TfliteNode:
     def bias(self, index: int) -> Value | None:
         """An optional input that is added to the result, so that it is scaled like the latter."""
         value = self.optional(index)
-        if value is None or not self._codes:
+        if value is None or not self.linear:
             return value
         if self._powers is not None:
             return self.constant(self.array(index) * self._powers, "float32")

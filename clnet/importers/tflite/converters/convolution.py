@@ -7,6 +7,7 @@ from typing import Any
 
 from clnet.errors import ModelError
 from clnet.graph import Value
+from clnet.importers.tflite.dynamic import rounded
 from clnet.importers.tflite.node import TfliteNode
 from clnet.importers.tflite.registry import converter
 from clnet.importers.tflite.windows import Window, read_window
@@ -45,7 +46,9 @@ def _kernel(node: TfliteNode, channels: int) -> Value:
 def _convolution(node: TfliteNode, weights: Value, groups: int) -> Value:
     window = read_window(node, weights.spec.shape[2:], node.image(0).spec.shape[1:3])
     op = Conv(window.strides, window.pads, window.dilations, groups)
-    return node.nhwc(node.add(op, node.nchw(node.image(0)), weights, node.bias(2)))
+    is_product = groups == 1 and window.kernel == window.strides == (1, 1)
+    x = rounded(node, node.image(0), 1, is_product)
+    return node.nhwc(node.add(op, node.nchw(x), weights, node.bias(2)))
 
 
 @converter("TRANSPOSE_CONV", linear=(2,))
@@ -55,7 +58,7 @@ def transposed_convolution(node: TfliteNode) -> Any:
     if len(shape) != 4:
         raise ModelError(f"the output's shape {list(shape)} has not four dimensions")
     window = read_window(node, w.spec.shape[1:3], shape[1:3])
-    y = gathered(node, x, w, node.bias(3), window, shape[1:3])
+    y = gathered(node, rounded(node, x, 1, False), w, node.bias(3), window, shape[1:3])
     if y.spec.shape != shape:
         raise ModelError(f"the output is {list(y.spec.shape)}, not {list(shape)} as it says")
     return y

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from clnet.errors import ModelError
+from clnet.importers.tflite.dynamic import rounded
 from clnet.importers.tflite.node import TfliteNode
 from clnet.importers.tflite.registry import converter
 from clnet.ops.gemm import Gemm, MatMul
@@ -23,6 +24,7 @@ def fully_connected(node: TfliteNode) -> Any:
     rows = x.spec.size // inputs
     if x.spec.shape != (rows, inputs):
         x = node.add(Reshape((rows, inputs)), x)
+    x = rounded(node, x, 1, True)
     bias = node.bias(2)
     if bias is not None and bias.spec.size != units:
         raise ModelError(f"a bias {bias.spec} for {units} outputs")
