@@ -213,11 +213,11 @@ class Importer:
         if not value.spec.is_float:
             raise UnsupportedError(f"a quantised {value.spec} output")
         limits = bounds(tensor.quantization, dtype_of(tensor.type), activation)
-        if converter.exact and scale == tensor.quantization.scale and not activation and all(
-            self._limits(n) == limits for i, n in enumerate(node.operator.inputs)
-            if n >= 0 and (i in converter.linear or ALL in converter.linear)
-        ):  # fmt: skip
-            return value
+        if converter.exact and scale == tensor.quantization.scale and not activation:
+            sources = [n for i, n in enumerate(node.operator.inputs)
+                       if n >= 0 and (i in converter.linear or ALL in converter.linear)]  # fmt: skip
+            if all(self._limits(n) == limits for n in sources):
+                return value  # the same numbers on the same grid
         factor = node.factor
         if factor is None:
             factor = change_of_scale(1.0 if scale is None else scale, tensor.quantization.scale)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from clnet.errors import ModelError
+from clnet.errors import ModelError, UnsupportedError
 from clnet.graph import Value
 from clnet.importers.tflite.node import TfliteNode
 from clnet.importers.tflite.registry import ALL, converter
@@ -119,6 +119,10 @@ def select(node: TfliteNode) -> Any:
 
 @converter("CAST")
 def cast(node: TfliteNode) -> Any:
+    """Of quantised numbers the stored ones are cast, which are the real ones on one grid only."""
+    quantization = node.importer.model.tensors[node.operator.inputs[0]].quantization
+    if quantization is not None and (quantization.scales != 1).any():
+        raise UnsupportedError("a cast of quantised numbers")
     return as_dtype(node, node.input(), node.importer.dtype(node.operator.outputs[0]))
 
 
