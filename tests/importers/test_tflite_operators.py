@@ -315,6 +315,8 @@ def functions() -> list[Case]:
     slope = real(4)
     cases += [
         case("POW", [np.abs(x), real(4)], np.power, "PowOptions"),
+        case("FAKE_QUANT", [x], lambda x: np.rint(x.clip(-12 / 15, 18 / 15) * 7.5) / 7.5,
+             "FakeQuantOptions", Min=-0.8, Max=1.2, NumBits=4, NarrowRange=False),
         case("LEAKY_RELU", [x], lambda x: np.where(x < 0, 0.3 * x, x), "LeakyReluOptions",
              Alpha=0.3),
         case("PRELU", {"x": IMAGE, "ca": real(1, 1, 4)}, lambda x, a: np.where(x < 0, a * x, x)),
@@ -416,6 +418,8 @@ def movements() -> list[Case]:
         case("EMBEDDING_LOOKUP", {"x": whole(2, 0), "cw": real(3, 4)}, lambda i, w: w[i]),
         case("SHAPE", [x], lambda x: np.array(x.shape, "i4"), "ShapeOptions", OutType=2),
         case("RANK", [x], lambda x: np.array(3, "i4"), "RankOptions"),
+        case("BROADCAST_ARGS", {"ca": whole(3, 1, 4), "cb": whole(2, 1)},
+             lambda a, b: np.array(np.broadcast_shapes(a, b), "i4")),
         case("FILL", {"cs": whole(2, 3), "x": np.float32(1.5)}, lambda s, v: np.full(s, v),
              "FillOptions"),
         case("RANGE", {"ca": np.int32(1), "cb": np.int32(8), "cc": np.int32(3)},

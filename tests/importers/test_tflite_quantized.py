@@ -214,8 +214,9 @@ class Product:
         scales = rng.uniform(0.005, 0.02, count if self.per_channel else 1).astype(np.float32)
         zero = 130 if grid.dtype == "uint8" else 0
         low, high = (0, 256) if zero else (-127, 128)
-        w = rng.integers(low, high, self.weights).astype(grid.dtype)
-        bias = rng.integers(-900, 900, count).astype(np.int32)
+        wide = grid.dtype == "int16"
+        w = rng.integers(low, high, self.weights).astype("int8" if wide else grid.dtype)
+        bias = rng.integers(-900, 900, count).astype(np.int64 if wide else np.int32)
         spread = scales.reshape([-1 if d == self.channels else 1 for d in range(w.ndim)])
         return x, w, scales, bias, (w.astype(np.float64) - zero) * spread
 
@@ -254,6 +255,8 @@ PRODUCTS = [
             {**WINDOW, "FusedActivationFunction": 3}),
     Product("CONV_2D", S, (5, 3, 2, 4), 0, lambda x, w, b: convolved(x, w, b, **WIDE), CONV,
             WINDOW, (UNSIGNED, Grid(0.25, 99, "uint8")), per_channel=False),
+    Product("CONV_2D", S, (5, 3, 2, 4), 0, lambda x, w, b: convolved(x, w, b, **WIDE), CONV,
+            WINDOW, (Grid(1e-4, 0, "int16"), Grid(1e-3, 0, "int16"))),
     Product("DEPTHWISE_CONV_2D", S, (1, 3, 2, 8), 3, lambda x, w, b: depthwise(x, w, b, **WIDE),
             DEPTHWISE, {**WINDOW, "DepthMultiplier": 2}),
     Product("TRANSPOSE_CONV", S, (5, 3, 2, 4), 0,

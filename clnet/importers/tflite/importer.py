@@ -214,9 +214,9 @@ class Importer:
             raise UnsupportedError(f"a quantised {value.spec} output")
         limits = bounds(tensor.quantization, dtype_of(tensor.type), activation)
         if converter.exact and scale == tensor.quantization.scale and not activation:
-            sources = [n for i, n in enumerate(node.operator.inputs)
-                       if n >= 0 and (i in converter.linear or ALL in converter.linear)]  # fmt: skip
-            if all(self._limits(n) == limits for n in sources):
+            inputs = enumerate(node.operator.inputs)
+            moved = [n for i, n in inputs if n >= 0 and {i, ALL}.intersection(converter.linear)]
+            if all(self._limits(n) == limits for n in moved):
                 return value  # the same numbers on the same grid
         factor = node.factor
         if factor is None:

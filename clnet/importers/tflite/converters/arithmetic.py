@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import reduce
 from typing import Any
 
@@ -120,10 +121,11 @@ def select(node: TfliteNode) -> Any:
 @converter("CAST")
 def cast(node: TfliteNode) -> Any:
     """Of quantised numbers the stored ones are cast, which are the real ones on one grid only."""
+    x = node.input()
     quantization = node.importer.model.tensors[node.operator.inputs[0]].quantization
     if quantization is not None and (quantization.scales != 1).any():
         raise UnsupportedError("a cast of quantised numbers")
-    return as_dtype(node, node.input(), node.importer.dtype(node.operator.outputs[0]))
+    return as_dtype(node, x, node.importer.dtype(node.operator.outputs[0]))
 
 
 @converter("QUANTIZE", "DEQUANTIZE", linear=(0,))
@@ -131,6 +133,25 @@ def change_of_scale(node: TfliteNode) -> Any:
     """Between real and quantised numbers, which is what happens to any output."""
     x = node.input()
     return as_dtype(node, x, "float32") if x.spec.dtype == "float16" else x
+
+
+@converter("FAKE_QUANT")
+def fake_quantization(node: TfliteNode) -> Any:
+    """Real numbers on the grid of a quantisation that training foresaw. The limits move a little,
+    so that zero is on it."""
+    bits = node.option("NumBits")
+    if not 2 <= bits <= 16:
+        raise ModelError(f"quantised to {bits} bits")
+    first, last = (1 if node.option("NarrowRange") else 0), (1 << bits) - 1
+    low, high = (min(node.option("Min"), 0.0), max(node.option("Max"), 0.0))
+    if not 0 < high - low < math.inf:
+        raise ModelError(f"quantised between {low} and {high}")
+    scale = np.float32((high - low) / (last - first))
+    zero = min(max(round(first - low / float(scale)), first), last)
+    step = node.constant(scale)
+    codes = node.apply("Round", node.apply("Div", node.input(), step))
+    clipped = node.apply("Clip", codes, min=float(first - zero), max=float(last - zero))
+    return node.apply("Mul", clipped, step)
 
 
 @converter("DENSIFY", linear=(0,), exact=True)

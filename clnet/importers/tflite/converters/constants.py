@@ -29,6 +29,12 @@ def rank(node: TfliteNode) -> Value:
     return node.constant(node.input().spec.rank, "int32")
 
 
+@converter("BROADCAST_ARGS")
+def broadcast_shape(node: TfliteNode) -> Value:
+    shape = np.broadcast_shapes(node.integers_of(0), node.integers_of(1))
+    return node.constant(shape, node.importer.dtype(node.operator.outputs[0]))
+
+
 @converter("FILL")
 def fill(node: TfliteNode) -> Any:
     value = node.input(1)
