@@ -97,7 +97,7 @@ class Bench:
                 results.append(np.array(view))
         if self._expected:
             for got, want in zip(results, self._expected, strict=True):
-                _compare(got, want)
+                compare(got, want)
         else:
             self._expected = results
         return seconds
@@ -137,7 +137,8 @@ def _random(rng: np.random.Generator, spec: TensorSpec) -> np.ndarray:
     return rng.integers(0, 2, spec.shape).astype(spec.dtype)  # indices must exist
 
 
-def _compare(got: np.ndarray, want: np.ndarray) -> None:
+def compare(got: np.ndarray, want: np.ndarray) -> None:
+    """Raises WrongResultError where two results are not the same, rounding aside."""
     if not np.issubdtype(want.dtype, np.floating):
         if not np.array_equal(got, want):
             count = np.count_nonzero(got != want)

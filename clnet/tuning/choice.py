@@ -7,8 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from functools import cache
 
-from clnet.calls import Candidate, KernelCall, Workload
+from clnet.calls import BlasCall, Candidate, KernelCall, Workload
 from clnet.device_info import DeviceInfo
+from clnet.runtime import blas
 from clnet.runtime.programs import assemble
 from clnet.tuning.record import DeviceKey, TuningRecord, WorkloadKey
 from clnet.tuning.space import Point, Space
@@ -23,9 +24,16 @@ def _source_text(name: str) -> str:
 
 
 def source_digest(candidate: Candidate) -> str:
-    """Of the kernels that a candidate launches: a record does not hold for changed ones."""
+    """Of the kernels that a candidate launches, and CLBlast's version where it calls that: a record
+    does not hold for changed ones."""
     names = sorted({c.source for c in candidate.calls if isinstance(c, KernelCall)})
-    return hashlib.sha256("\0".join(map(_source_text, names)).encode()).hexdigest()[:16]
+    parts = []
+    if names:
+        texts = "\0".join(map(_source_text, names)).encode()
+        parts.append(hashlib.sha256(texts).hexdigest()[:16])
+    if any(isinstance(c, BlasCall) for c in candidate.calls):
+        parts.append(blas.version())
+    return " ".join(parts)
 
 
 class RecordedChoice:

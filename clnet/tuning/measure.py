@@ -12,6 +12,7 @@ from typing import Any
 
 from clnet.calls import Workload
 from clnet.errors import DeviceError
+from clnet.runtime.blas import Override
 from clnet.runtime.child import python_command
 from clnet.tuning.messages import Failure, Open, Race, Try
 from clnet.tuning.space import Point
@@ -27,10 +28,13 @@ class MeasuringError(DeviceError):
 
 
 class Measurer:
-    """One child at a time, which is replaced when it dies. Use as a context manager."""
+    """One child at a time, which is replaced when it dies. Use as a context manager. CLBlast
+    computes under ``overrides`` there."""
 
-    def __init__(self, device_index: int, seconds: float = SECONDS) -> None:
-        self._device, self._seconds = device_index, seconds
+    def __init__(
+        self, device_index: int, seconds: float = SECONDS, overrides: tuple[Override, ...] = ()
+    ) -> None:
+        self._device, self._seconds, self.overrides = device_index, seconds, overrides
         self._child: subprocess.Popen[bytes] | None = None
         self._opened: Open | None = None
         self._points = 0
@@ -38,8 +42,9 @@ class Measurer:
     def open(self, workload: Workload, default: Point) -> float:
         """Take up a workload: seconds of its default. Raises MeasuringError."""
         self._opened = None
-        seconds: float = self._ask(Open(self._device, workload, default))
-        self._opened = Open(self._device, workload, default)
+        request = Open(self._device, workload, default, self.overrides)
+        seconds: float = self._ask(request)
+        self._opened = request
         return seconds
 
     def measure(self, point: Point, hopeless: float = float("inf")) -> float:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from clnet.calls import Workload
+from clnet.runtime.blas import Override
 from clnet.tuning.space import Point
 
 
 @dataclass(frozen=True)
 class Open:
-    """Take up a workload; the first point is the default, whose output all others must equal."""
+    """Take up a workload; the first point is the default, whose output all others must equal.
+    CLBlast computes under ``overrides``."""
 
     device: int
     workload: Workload
     default: Point
+    overrides: tuple[Override, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ class WorkloadKey:
         specs = (*workload.inputs, *workload.outputs)
         marks = (*("*" * c for c in workload.constant), *("" for _ in workload.outputs))
         return cls(
-            type(workload.op).__name__,
+            getattr(workload.op, "record_name", type(workload.op).__name__),
             str(workload.op),
             tuple("" if s is None else m + s.dtype for s, m in zip(specs, marks, strict=True)),
             tuple(() if s is None else s.shape for s in specs),

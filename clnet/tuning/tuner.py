@@ -16,7 +16,7 @@ from clnet.tuning.bench import is_tunable
 from clnet.tuning.choice import RecordedChoice, source_digest
 from clnet.tuning.measure import Measurer, MeasuringError
 from clnet.tuning.record import DeviceKey, TuningRecord, WorkloadKey
-from clnet.tuning.search import LEVELS
+from clnet.tuning.search import LEVELS, Strategy
 from clnet.tuning.space import Point, Space
 
 #: Rounds of the race between the best points and the default.
@@ -147,12 +147,12 @@ class Tuner:
         self, job: Job, space: Space, times: dict[Point, float], failures: dict[Point, str],
         ends: float,
     ) -> None:  # fmt: skip
-        strategy, most = LEVELS[self.level]
+        strategy, most = self._strategy()
         search = strategy(space, self.known.starts(job.workload), random.Random(0))
         try:
             point = next(search)
             while len(times) + len(failures) < most and time.monotonic() < ends:
-                if point not in times:
+                if point not in times and point not in failures:
                     try:
                         hopeless = HOPELESS * min(times.values())
                         times[point] = self.measurer.measure(point, hopeless)
@@ -161,6 +161,10 @@ class Tuner:
                 point = search.send(times.get(point, float("inf")))
         except StopIteration:
             pass
+
+    def _strategy(self) -> tuple[Strategy, int]:
+        """How points are chosen, and the most of them."""
+        return LEVELS[self.level]
 
     def _race(
         self, job: Job, default: Point, finalists: list[Point], failures: dict[Point, str]

@@ -46,14 +46,20 @@ class Worker:
 
     def open(self, request: Open) -> float:
         """Seconds of the default."""
+        from clnet.runtime import blas
         from clnet.runtime.devices import devices
         from clnet.tuning.bench import Bench
+        from clnet.tuning.clblast import ClblastKernel
+        from clnet.tuning.clblast_bench import ClblastBench
 
         self.close()
         device = devices()[request.device]
         workload = request.workload
+        for change in request.overrides:
+            blas.override(device.cl_device, change)
         self.space = Space(workload.candidates(device.info), device.info)
-        self.bench = Bench(device, workload)
+        special = isinstance(workload.op, ClblastKernel)
+        self.bench = (ClblastBench if special else Bench)(device, workload)
         return self.try_point(Try(request.default, float("inf")))
 
     def try_point(self, request: Try) -> float:

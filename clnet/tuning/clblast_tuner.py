@@ -1,0 +1,156 @@
+"""Tunes CLBlast's kernels on a device within a budget of seconds."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Generator, Sequence
+
+from clnet.calls import Workload
+from clnet.runtime.blas import Override
+from clnet.runtime.devices import Device
+from clnet.tuning.choice import RecordedChoice
+from clnet.tuning.clblast import TIMED, dtypes, override_of, overrides, workload_of
+from clnet.tuning.measure import SECONDS, Measurer, MeasuringError
+from clnet.tuning.record import TuningRecord
+from clnet.tuning.search import LEVELS, Search, Strategy, descend
+from clnet.tuning.space import Point, Space
+from clnet.tuning.tuner import Job, Tuned, Tuner
+
+#: Shares of the budget: the spaces differ in size, and products matter most.
+SHARES = {"Xgemm": 10, "XgemmDirect": 5}
+#: What GemmRoutine decides between.
+PRODUCTS = ("Xgemm", "XgemmDirect")
+#: Points of a random sample, the best of which is a new start.
+SAMPLE = 8
+#: So many draws without a point that fits and is new: the space is exhausted, or nearly.
+DRAWS = 20_000
+
+
+def descend_again(space: Space, starts: list[Point], rng: random.Random) -> Search:
+    """Coordinate descent, then from the best of a random sample, again and again: values that must
+    fit together hold a single descent up."""
+    known: dict[Point, float] = {}
+
+    def remember(search: Search) -> Generator[Point, float, None]:
+        try:
+            point = next(search)
+            while True:
+                if point not in known:
+                    known[point] = yield point
+                point = search.send(known[point])
+        except StopIteration:
+            return
+
+    yield from remember(descend(space, starts, rng))
+    while sample := _sample(space, known, rng):
+        for point in sample:
+            known[point] = yield point
+        yield from remember(descend(space, [min(sample, key=known.__getitem__)], rng))
+
+
+def _sample(space: Space, known: dict[Point, float], rng: random.Random) -> list[Point]:
+    """Points that fit and are not known yet."""
+    found: list[Point] = []
+    names = [name for name, options in space.options.items() if options]
+    for _ in range(DRAWS):
+        name = rng.choice(names)
+        point = Point.of(name, {k: rng.choice(v) for k, v in space.options[name].items()})
+        if point not in known and point not in found and space.candidate(point) is not None:
+            found.append(point)
+            if len(found) == SAMPLE:
+                break
+    return found
+
+
+class ClblastMeasurer(Measurer):
+    """Two children: one computes as CLBlast does by itself, since there is no way back to that
+    where something was overridden."""
+
+    def __init__(self, device_index: int, seconds: float = SECONDS) -> None:
+        super().__init__(device_index, seconds)
+        self._untuned = Measurer(device_index, seconds)
+
+    def open(self, workload: Workload, default: Point) -> float:
+        """As any measurer, under the overrides that the workload's kernel asks for."""
+        self.close()
+        self.overrides = self._untuned.overrides = workload.op.overrides
+        self._untuned.open(workload, default)
+        return super().open(workload, default)
+
+    def race(self, points: Sequence[Point], rounds: int) -> list[list[float]]:
+        """Samples of every point, taken in turn; the first is CLBlast's own."""
+        samples: list[list[float]] = [[] for _ in points]
+        for _ in range(rounds):
+            for mine, (sample,) in zip(samples, self._round(points), strict=True):
+                mine.append(sample)
+        return samples
+
+    def close(self) -> None:
+        """End the children."""
+        self._untuned.close()
+        super().close()
+
+    def _round(self, points: Sequence[Point]) -> list[list[float]]:
+        tuned = super().race(points[1:], 1) if len(points) > 1 else []
+        return [*self._untuned.race(points[:1], 1), *tuned]
+
+
+class ClblastTuner(Tuner):
+    """As for layers, by another strategy."""
+
+    def _strategy(self) -> tuple[Strategy, int]:
+        return descend_again, LEVELS[self.level][1]
+
+
+def tune_clblast(
+    device: Device,
+    budget: float,
+    level: str = "normal",
+    keep: Callable[[TuningRecord], None] = lambda record: None,
+    say: Callable[[str], None] = lambda line: None,
+    known: RecordedChoice | None = None,
+    force: bool = False,
+    progress: Callable[[str, float], None] = lambda what, share: None,
+) -> list[Tuned]:
+    """Tune all kernels, in each precision of the device, but those that ``known`` has a record of
+    (unless ``force``). GemmRoutine comes after what it decides between."""
+    known = known or RecordedChoice(device.info)
+    holding = {(o.kernel, o.dtype): o for o in overrides(known)}
+    todo = []
+    for dtype in dtypes(device.info):
+        for kernel in TIMED:
+            workload = workload_of(kernel, dtype)
+            if force or not known.recorded(workload, workload.candidates(device.info)):
+                todo.append((kernel, dtype))
+    ends, results = time.monotonic() + budget, []
+    with ClblastMeasurer(device.index) as measurer:
+        tuner = ClblastTuner(device, measurer, level, keep, say, known)
+        for number, (kernel, dtype) in enumerate(todo):
+            left = ends - time.monotonic()
+            if left <= 0:
+                say(f"out of time: {len(todo) - number} of {len(todo)} kernels are not tuned")
+                break
+            shares = [SHARES.get(k, 1) for k, _ in todo[number:]]
+            beside = _beside(kernel, dtype, holding)
+            workload = workload_of(kernel, dtype, beside)
+            job = Job(workload, tuple(workload.candidates(device.info)))
+            try:
+                tuned = tuner.tune_one(job, left * shares[0] / sum(shares))
+            except MeasuringError as error:
+                say(f"{workload.op.label} {dtype}: {error}")
+                continue
+            results.append(tuned)
+            change = override_of(kernel, dtype, tuned.point)
+            if change is not None:
+                holding[kernel, dtype] = change
+            progress(workload.op.label, (number + 1) / len(todo))
+    return results
+
+
+def _beside(
+    kernel: str, dtype: str, holding: dict[tuple[str, str], Override]
+) -> tuple[Override, ...]:
+    if kernel != "GemmRoutine":
+        return ()
+    return tuple(holding[k, dtype] for k in PRODUCTS if (k, dtype) in holding)
