@@ -59,7 +59,7 @@ class _Mover:
     def run(self) -> None:
         """Replace the graph's nodes."""
         for node in self.graph.nodes:
-            if isinstance(node.op, Transpose):
+            if isinstance(node.op, Transpose) and not _changes(_present(node.inputs[0])):
                 source, perm = self.source_of(_present(node.inputs[0]))
                 self.sources[node.output] = source, tuple(perm[p] for p in node.op.perm)
             elif not self.moved(node):
@@ -90,7 +90,7 @@ class _Mover:
                 result = Value(f"{source.name}:transposed", spec, data)
             else:
                 if result is None:
-                    result = Value(f"{source.name}:transposed", spec, varies=source.varies)
+                    result = Value(f"{source.name}:transposed", spec)
                 self.nodes.append(Node(op, [source], [result], result.name))
             self.made[key] = result
         return self.made[key]
@@ -99,7 +99,7 @@ class _Mover:
         """Apply ``node`` to the sources of what it reads, if that is possible and worth it."""
         rule = RULES.get(type(node.op))
         inputs = [_present(v) for v in node.inputs if v is not None]
-        if rule is None or len(inputs) < len(node.inputs) or any(v.varies for v in inputs):
+        if rule is None or len(inputs) < len(node.inputs) or any(map(_changes, inputs)):
             return False
         rank = max((v.spec.rank for v in inputs), default=0)
         perm = self.best_order(node, inputs, rank)
@@ -170,6 +170,11 @@ class _Mover:
 def _present(value: Value | None) -> Value:
     assert value is not None
     return value
+
+
+def _changes(value: Value) -> bool:
+    """Whether it matters when a value is read, or its shape may be another: these stay alone."""
+    return value.state or value.varies
 
 
 def _inverse(perm: Perm) -> Perm:

@@ -26,6 +26,7 @@ from clnet.ops.softmax import LogSoftmax, Softmax
 from clnet.ops.split import Split
 from clnet.ops.tile import Tile
 from clnet.ops.transpose import Transpose
+from clnet.ops.update import ADD, Update
 from clnet.passes.fold_pad import fold_pads
 from clnet.passes.move_transposes import RULES, move_transposes
 from clnet.passes.pipeline import optimize
@@ -178,6 +179,17 @@ def test_outputs_and_inputs_keep_their_order() -> None:
     build.output(x, "seen")
     build.output(build.add(elementwise("Neg"), x), "y")
     assert rewritten(build, move_transposes) == ["Neg", "Transpose", "Transpose"]
+
+
+def test_states_are_read_where_they_were() -> None:
+    """A later update must not reach what was computed before it."""
+    build = GraphBuilder()
+    weight = build.state(random(3, 4), "w")
+    turned = build.add(Transpose((1, 0)), weight)
+    build.add(Update(ADD), weight, build.input("new", (3, 4)))
+    build.output(build.add(elementwise("Exp"), turned), "y")
+    names = rewritten(build, move_transposes)
+    assert names == ["Transpose", "Update Add", "Exp"]
 
 
 @pytest.mark.parametrize("seed", range(30))
