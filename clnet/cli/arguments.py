@@ -21,9 +21,14 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
+def add_model(parser: argparse.ArgumentParser, optional: bool = False) -> None:
     """A model file and how to compile it."""
-    parser.add_argument("model", metavar="MODEL", help="model file, for instance model.onnx")
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        nargs="?" if optional else None,
+        help="model file, for instance model.onnx",
+    )
     parser.add_argument(
         "--weights",
         metavar="FILE",

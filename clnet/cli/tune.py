@@ -1,22 +1,20 @@
-"""`clnet tune MODEL`: finds what is fastest on this device, and remembers it."""
+"""`clnet tune [--blas] [MODEL]`: finds what is fastest on this device, and remembers it."""
 
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clnet.cli import tune_blas
 from clnet.cli.arguments import add_model, positive
-from clnet.cli.output import has_rich, print_fields, print_json, print_table
+from clnet.cli.output import print_fields, print_json, print_table
+from clnet.cli.progress import progress_bar
+from clnet.errors import InputError
 
 if TYPE_CHECKING:
     from clnet.session.tune import TuningReport
     from clnet.tuning.tuner import Tuned
-
-Progress = Callable[[str, float], None]
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -28,7 +26,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         " device, in a child process that checks every result and may crash. Records go to the"
         " user's own file, or with --board to the board's, fit for contributing.",
     )
-    add_model(parser)
+    add_model(parser, optional=True)
+    parser.add_argument(
+        "--blas",
+        action="store_true",
+        help="tune the kernels of CLBlast, first if there is a MODEL, which may take as long again",
+    )
     parser.add_argument(
         "--budget", metavar="SECONDS", type=positive, default=120, help="(default: 120)"
     )
@@ -44,10 +47,23 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Tune the model."""
+    """Tune CLBlast, the model, or both."""
+    result = {}
+    if arguments.blas:
+        result["blas"] = tune_blas.run(arguments, _board_file(arguments.board))
+    elif arguments.model is None:
+        raise InputError("what is to be tuned: a MODEL, --blas, or both?")
+    if arguments.model is not None:
+        result |= _tune_model(arguments)
+    if arguments.json:
+        print_json(result)
+    return 0
+
+
+def _tune_model(arguments: argparse.Namespace) -> dict[str, Any]:
     from clnet.session.tune import tune
 
-    with progress_bar() as progress:
+    with progress_bar("the model's time") as progress:
         report = tune(
             arguments.model,
             arguments.device,
@@ -60,11 +76,9 @@ def run(arguments: argparse.Namespace) -> int:
             force=arguments.force,
             progress=progress,
         )
-    if arguments.json:
-        print_json({"model": arguments.model, **_result(report)})
-    else:
+    if not arguments.json:
         _print(report)
-    return 0
+    return {"model": arguments.model, **_result(report)}
 
 
 def _board_file(name: str | None) -> Path | None:
@@ -73,27 +87,6 @@ def _board_file(name: str | None) -> Path | None:
     from clnet.boards import find_board, records_path
 
     return records_path(find_board(name))
-
-
-@contextmanager
-def progress_bar() -> Iterator[Progress]:
-    """Hears what is done and which share of all; a bar on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty() or not has_rich():
-        yield lambda what, share: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("tuning"),
-        BarColumn(),
-        TextColumn("{task.percentage:3.0f} % of the model's time"),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=1.0)
-        yield lambda what, share: bar.update(task, completed=share, description=what)
 
 
 def _result(report: TuningReport) -> dict[str, Any]:

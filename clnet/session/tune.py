@@ -17,7 +17,7 @@ from clnet.runtime.devices import Device, find_device
 from clnet.session.compile import Chooser, first_candidate, lowered_workloads
 from clnet.session.session import Session
 from clnet.session.tuned import records, tuned_choice
-from clnet.tuning import store
+from clnet.tuning import clblast, store
 from clnet.tuning.choice import RecordedChoice
 from clnet.tuning.measure import Measurer
 from clnet.tuning.record import TuningRecord
@@ -81,6 +81,7 @@ def tune(
 
     lowered = lowered_workloads(source(input_shapes), found, precision)
     known = RecordedChoice(found.info, records(path)) if path.exists() else tuned_choice(found)
+    clblast.apply(found, known)
     work = jobs(lowered)
     todo = [j for j in work if force or not known.recorded(j.workload, list(j.candidates))]
     notes: list[str] = []
@@ -116,6 +117,21 @@ def _run(
 ) -> list[Tuned]:
     done = 0.0
 
+    def step(job: Job, share: float) -> None:
+        nonlocal done
+        done += share
+        progress(job.workload.op.label, done)
+
+    with Measurer(device.index, overrides=clblast.overrides(known)) as measurer:
+        tuner = Tuner(device, measurer, level, keeper(path, made, notes), notes.append, known)
+        return tuner.tune(todo, budget, step)
+
+
+def keeper(
+    path: Path, made: list[TuningRecord], notes: list[str]
+) -> Callable[[TuningRecord], None]:
+    """Adds records to a file and to ``made``; where the file cannot be written, a note says so."""
+
     def keep(record: TuningRecord) -> None:
         made.append(record)
         try:
@@ -125,14 +141,7 @@ def _run(
             if note not in notes:
                 notes.append(note)
 
-    def step(job: Job, share: float) -> None:
-        nonlocal done
-        done += share
-        progress(job.workload.op.label, done)
-
-    with Measurer(device.index) as measurer:
-        tuner = Tuner(device, measurer, level, keep, notes.append, known)
-        return tuner.tune(todo, budget, step)
+    return keep
 
 
 def compare(first: Session, second: Session) -> tuple[float, float, float]:

@@ -10,14 +10,17 @@ from pathlib import Path
 
 from clnet.resources import boards_path
 from clnet.runtime.devices import Device
-from clnet.tuning import store
+from clnet.tuning import clblast, store
 from clnet.tuning.choice import RecordedChoice
 from clnet.tuning.record import TuningRecord
 
 
 def tuned_choice(device: Device) -> RecordedChoice:
-    """What is known of this device from files. Nothing is measured."""
-    return RecordedChoice(device.info, records(store.user_records()), board_records())
+    """What is known of this device from files. Nothing is measured. From now on CLBlast computes as
+    is recorded there, too."""
+    choice = RecordedChoice(device.info, records(store.user_records()), board_records())
+    clblast.apply(device, choice)
+    return choice
 
 
 def board_records() -> Iterator[TuningRecord]:

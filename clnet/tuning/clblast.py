@@ -115,9 +115,12 @@ def workload_of(kernel: str, dtype: str, beside: tuple[Override, ...] = ()) -> W
     return Workload(op, tuple(inputs), (output,), (False,) * len(inputs))
 
 
-def dtypes(info: DeviceInfo) -> tuple[str, ...]:
-    """What CLBlast is asked to compute in on a device."""
-    return ("float32", "float16") if info.fp16 else ("float32",)
+def kernels(info: DeviceInfo) -> list[tuple[str, str]]:
+    """Kernels and dtypes that CLBlast is asked for on a device."""
+    if not info.blas:
+        return []
+    dtypes = ("float32", "float16") if info.fp16 else ("float32",)
+    return [(kernel, dtype) for dtype in dtypes for kernel in TIMED]
 
 
 def override_of(kernel: str, dtype: str, point: Point) -> Override | None:
@@ -125,14 +128,19 @@ def override_of(kernel: str, dtype: str, point: Point) -> Override | None:
     return None if point.candidate == UNTUNED else Override(kernel, dtype, point.values)
 
 
+def recorded(choice: RecordedChoice, kernel: str, dtype: str) -> Point | None:
+    """What is recorded for the device and this version of CLBlast, if it is in the space."""
+    workload = workload_of(kernel, dtype)
+    record = choice.recorded(workload, workload.candidates(choice.info))
+    return None if record is None else record.point
+
+
 def overrides(choice: RecordedChoice) -> tuple[Override, ...]:
-    """What is recorded for this device and this version of CLBlast and is in the space."""
+    """All that is recorded and not CLBlast's own choice."""
     found = []
-    for dtype in dtypes(choice.info) if choice.info.blas else ():
-        for kernel in TIMED:
-            workload = workload_of(kernel, dtype)
-            record = choice.recorded(workload, workload.candidates(choice.info))
-            found.append(override_of(kernel, dtype, record.point) if record else None)
+    for kernel, dtype in kernels(choice.info):
+        point = recorded(choice, kernel, dtype)
+        found.append(override_of(kernel, dtype, point) if point else None)
     return tuple(o for o in found if o is not None)
 
 

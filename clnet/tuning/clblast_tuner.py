@@ -10,7 +10,7 @@ from clnet.calls import Workload
 from clnet.runtime.blas import Override
 from clnet.runtime.devices import Device
 from clnet.tuning.choice import RecordedChoice
-from clnet.tuning.clblast import TIMED, dtypes, override_of, overrides, workload_of
+from clnet.tuning.clblast import override_of, overrides, workload_of
 from clnet.tuning.measure import SECONDS, Measurer, MeasuringError
 from clnet.tuning.record import TuningRecord
 from clnet.tuning.search import LEVELS, Search, Strategy, descend
@@ -105,24 +105,17 @@ class ClblastTuner(Tuner):
 
 def tune_clblast(
     device: Device,
+    todo: Sequence[tuple[str, str]],
     budget: float,
-    level: str = "normal",
-    keep: Callable[[TuningRecord], None] = lambda record: None,
-    say: Callable[[str], None] = lambda line: None,
-    known: RecordedChoice | None = None,
-    force: bool = False,
+    level: str,
+    keep: Callable[[TuningRecord], None],
+    say: Callable[[str], None],
+    known: RecordedChoice,
     progress: Callable[[str, float], None] = lambda what, share: None,
 ) -> list[Tuned]:
-    """Tune all kernels, in each precision of the device, but those that ``known`` has a record of
-    (unless ``force``). GemmRoutine comes after what it decides between."""
-    known = known or RecordedChoice(device.info)
+    """Tune kernels, given by name and dtype, within ``budget`` seconds; the rest as Tuner has it.
+    GemmRoutine comes after what it decides between, as in ``clblast.kernels``."""
     holding = {(o.kernel, o.dtype): o for o in overrides(known)}
-    todo = []
-    for dtype in dtypes(device.info):
-        for kernel in TIMED:
-            workload = workload_of(kernel, dtype)
-            if force or not known.recorded(workload, workload.candidates(device.info)):
-                todo.append((kernel, dtype))
     ends, results = time.monotonic() + budget, []
     with ClblastMeasurer(device.index) as measurer:
         tuner = ClblastTuner(device, measurer, level, keep, say, known)
@@ -131,9 +124,8 @@ def tune_clblast(
             if left <= 0:
                 say(f"out of time: {len(todo) - number} of {len(todo)} kernels are not tuned")
                 break
+            workload = workload_of(kernel, dtype, _beside(kernel, dtype, holding))
             shares = [SHARES.get(k, 1) for k, _ in todo[number:]]
-            beside = _beside(kernel, dtype, holding)
-            workload = workload_of(kernel, dtype, beside)
             job = Job(workload, tuple(workload.candidates(device.info)))
             try:
                 tuned = tuner.tune_one(job, left * shares[0] / sum(shares))
