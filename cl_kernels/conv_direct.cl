@@ -10,6 +10,9 @@
 // ALIGNED  1 where ow is a multiple of VW: whole vectors are stored
 // TILE_M   output channels of a work-item: 1 or a multiple of 4
 // VW       output pixels of a work-item: 1 or 4
+// SPLIT    work-items that share a tile, each summing every SPLIT-th input channel: GPUs with more
+//          items than there are tiles. The work-group then is WIDTH x SPLIT, the second dimension
+//          of the launch SPLIT times as long, and the first a multiple of WIDTH.
 #include "common.h"
 
 #ifndef KERNEL_W
@@ -27,6 +30,10 @@
 #endif
 #ifndef TILE_M
 #define TILE_M 4
+#endif
+#ifndef SPLIT
+#define SPLIT 1
+#define WIDTH 1
 #endif
 
 #define TAPS (KERNEL_D * KERNEL_H * KERNEL_W)
@@ -60,10 +67,14 @@ __kernel void conv_direct(
     const int iw, const int od, const int oh, const int ow, const int pad_d, const int pad_h,
     const int pad_w EPILOGUE_ARGS) {
     const int tiles_x = (ow + VW - 1) / VW;
-    const int row = get_global_id(0) / tiles_x;
-    if (row >= od * oh) return;
-    const int ox = ((int)get_global_id(0) - row * tiles_x) * VW;
-    const int tile_m = get_global_id(1);  // of all groups
+    const int last = od * oh * tiles_x - 1;
+#if SPLIT == 1
+    if ((int)get_global_id(0) > last) return;
+#endif
+    const int tile = min((int)get_global_id(0), last);  // what is beyond comes to the barrier too
+    const int row = tile / tiles_x;
+    const int ox = (tile - row * tiles_x) * VW;
+    const int tile_m = (int)get_global_id(1) / SPLIT;  // of all groups
     const int tiles_m = (mg + TILE_M - 1) / TILE_M;
     const int group = tile_m / tiles_m;
     const int batch = get_global_id(2);
@@ -83,7 +94,7 @@ __kernel void conv_direct(
             part[i][j] = 0;
         }
 
-    for (int c = 0; c < cg; ++c) {
+    for (int c = (int)get_global_id(1) % SPLIT; c < cg; c += SPLIT) {
         const int plane = (batch * groups + group) * cg + c;
         __global const storage* kernel_c = w + (tile_m * cg + c) * TAPS * TILE_M;
         for (int kz = 0; kz < KERNEL_D; ++kz) {
@@ -144,6 +155,22 @@ __kernel void conv_direct(
             }
 #endif
     }
+
+#if SPLIT > 1
+    __local accum shares[SPLIT][TILE_M * VW][WIDTH];
+    const int column = get_local_id(0), share = get_local_id(1);
+#pragma unroll
+    for (int i = 0; i < TILE_M; ++i)
+#pragma unroll
+        for (int j = 0; j < VW; ++j) shares[share][i * VW + j][column] = sum[i][j];
+    barrier(CLK_LOCAL_MEM_FENCE);
+    if (share > 0 || (int)get_global_id(0) > last) return;
+    for (int s = 1; s < SPLIT; ++s)
+#pragma unroll
+        for (int i = 0; i < TILE_M; ++i)
+#pragma unroll
+            for (int j = 0; j < VW; ++j) sum[i][j] += shares[s][i * VW + j][column];
+#endif
 
     const int m = (tile_m - group * tiles_m) * TILE_M;  // within the group
 #pragma unroll

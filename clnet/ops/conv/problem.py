@@ -65,6 +65,11 @@ class ConvProblem:
         """Vector registers of a CPU with such vectors: AVX2 has 16, AVX-512 and NEON 32."""
         return 16 if self.device.vector_width == 8 else 32
 
+    @property
+    def busy(self) -> int:
+        """Work-items that keep a GPU busy."""
+        return 512 * self.device.compute_units
+
     def item_counts(self, multiply_adds: int) -> tuple[int, ...]:
         """How many work-items a CPU should get: several per core, but each worth its start; then
         what else may be tried."""
@@ -75,8 +80,12 @@ class ConvProblem:
     def cpu_defines(self) -> tuple[Define, ...]:
         """Like ``defines``, with vectors, and computing in float where halves are stored: CPUs
         convert as they load, and few of them compute in half at all."""
-        in_float = replace(self, device=replace(self.device, fp16=False))
-        return (*in_float.defines(), ("VW", self.cpu_width))
+        return (*self.in_float.defines(), ("VW", self.cpu_width))
+
+    @property
+    def in_float(self) -> ConvProblem:
+        """The same problem on a device that computes in float where halves are stored."""
+        return replace(self, device=replace(self.device, fp16=False))
 
     def defines(self) -> tuple[Define, ...]:
         """Types, bias and epilogue."""
