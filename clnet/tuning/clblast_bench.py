@@ -43,9 +43,13 @@ class ClblastBench(Bench):
     def check(self, executable: Executable) -> float:
         """Solve every problem. Returns seconds of one run. Raises WrongResultError."""
         self._put_in_force(self._points[executable])
+        self.solve_all()
+        return super().sample(executable, 1.0)
+
+    def solve_all(self) -> None:
+        """Solve every problem, under the parameters in force. Raises WrongResultError."""
         for problem, operands, expected in self._problems:
             self._solve(problem, operands, expected)
-        return super().sample(executable, 1.0)
 
     def sample(self, executable: Executable, seconds: float) -> float:
         """Seconds per run, under the executable's parameters."""

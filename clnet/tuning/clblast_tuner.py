@@ -23,6 +23,8 @@ SHARES = {"Xgemm": 10, "XgemmDirect": 5}
 PRODUCTS = ("Xgemm", "XgemmDirect")
 #: Points of a random sample, the best of which is a new start.
 SAMPLE = 8
+#: How many times slower than the best a variant's best may be to be sampled, too.
+WORTH_A_SAMPLE = 2.0
 #: So many draws without a point that fits and is new: the space is exhausted, or nearly.
 DRAWS = 20_000
 
@@ -50,9 +52,10 @@ def descend_again(space: Space, starts: list[Point], rng: random.Random) -> Sear
 
 
 def _sample(space: Space, known: dict[Point, float], rng: random.Random) -> list[Point]:
-    """Points that fit and are not known yet."""
+    """Points of promising variants that fit and are not known yet."""
     found: list[Point] = []
-    names = [name for name, options in space.options.items() if options]
+    limit = WORTH_A_SAMPLE * min(known.values())
+    names = sorted({p.candidate for p, seconds in known.items() if seconds <= limit})
     for _ in range(DRAWS):
         name = rng.choice(names)
         point = Point.of(name, {k: rng.choice(v) for k, v in space.options[name].items()})
