@@ -10,9 +10,7 @@
 // ALIGNED  1 where ow is a multiple of VW: whole vectors are stored
 // TILE_M   output channels of a work-item: 1 or a multiple of 4
 // VW       output pixels of a work-item: 1 or 4
-// SPLIT    work-items that share a tile, each summing every SPLIT-th input channel: GPUs with more
-//          items than there are tiles. The work-group then is WIDTH x SPLIT, the second dimension
-//          of the launch SPLIT times as long, and the first a multiple of WIDTH.
+// SPLIT, WIDTH  see split.h
 #include "common.h"
 
 #ifndef KERNEL_W
@@ -31,10 +29,6 @@
 #ifndef TILE_M
 #define TILE_M 4
 #endif
-#ifndef SPLIT
-#define SPLIT 1
-#define WIDTH 1
-#endif
 
 #define TAPS (KERNEL_D * KERNEL_H * KERNEL_W)
 #if KERNEL_W <= 7
@@ -45,6 +39,7 @@
 #define SPAN ((VW - 1) * STRIDE_W + (CHUNK - 1) * DILATION_W + 1)
 
 #include "lanes.h"
+#include "split.h"
 
 #if STORAGE != 16
 #define LOAD_RESULT LOADVA
@@ -68,9 +63,8 @@ __kernel void conv_direct(
     const int pad_w EPILOGUE_ARGS) {
     const int tiles_x = (ow + VW - 1) / VW;
     const int last = od * oh * tiles_x - 1;
-#if SPLIT == 1
-    if ((int)get_global_id(0) > last) return;
-#endif
+    const bool beyond = (int)get_global_id(0) > last;
+    if (SPLIT == 1 && beyond) return;
     const int tile = min((int)get_global_id(0), last);  // what is beyond comes to the barrier too
     const int row = tile / tiles_x;
     const int ox = (tile - row * tiles_x) * VW;
@@ -94,7 +88,7 @@ __kernel void conv_direct(
             part[i][j] = 0;
         }
 
-    for (int c = (int)get_global_id(1) % SPLIT; c < cg; c += SPLIT) {
+    for (int c = SHARE; c < cg; c += SPLIT) {
         const int plane = (batch * groups + group) * cg + c;
         __global const storage* kernel_c = w + (tile_m * cg + c) * TAPS * TILE_M;
         for (int kz = 0; kz < KERNEL_D; ++kz) {
@@ -156,21 +150,7 @@ __kernel void conv_direct(
 #endif
     }
 
-#if SPLIT > 1
-    __local accum shares[SPLIT][TILE_M * VW][WIDTH];
-    const int column = get_local_id(0), share = get_local_id(1);
-#pragma unroll
-    for (int i = 0; i < TILE_M; ++i)
-#pragma unroll
-        for (int j = 0; j < VW; ++j) shares[share][i * VW + j][column] = sum[i][j];
-    barrier(CLK_LOCAL_MEM_FENCE);
-    if (share > 0 || (int)get_global_id(0) > last) return;
-    for (int s = 1; s < SPLIT; ++s)
-#pragma unroll
-        for (int i = 0; i < TILE_M; ++i)
-#pragma unroll
-            for (int j = 0; j < VW; ++j) sum[i][j] += shares[s][i * VW + j][column];
-#endif
+    ADD_SHARES(sum, TILE_M, VW, beyond)
 
     const int m = (tile_m - group * tiles_m) * TILE_M;  // within the group
 #pragma unroll

@@ -10,7 +10,9 @@
 // BIAS    1 where there is a bias
 // TILE_M  output channels of a work-item
 // TILE_X  output pixels of a work-item
+// SPLIT, WIDTH  see split.h
 #include "common.h"
+#include "split.h"
 
 #ifndef KERNEL_W
 #define KERNEL_D 1
@@ -42,14 +44,18 @@ __kernel void conv_transpose(
     const int ih, const int iw, const int od, const int oh, const int ow, const int pad_d,
     const int pad_h, const int pad_w EPILOGUE_ARGS) {
     const int tiles_x = ((ow + STRIDE_W - 1) / STRIDE_W + TILE_X - 1) / TILE_X;
-    const int row = get_global_id(0) / (tiles_x * STRIDE_W);
-    if (row >= od * oh) return;
-    const int rest = (int)get_global_id(0) - row * tiles_x * STRIDE_W;
+    const int last = od * oh * tiles_x * STRIDE_W - 1;
+    const bool beyond = (int)get_global_id(0) > last;
+    if (SPLIT == 1 && beyond) return;
+    const int tile = min((int)get_global_id(0), last);  // what is beyond comes to the barrier too
+    const int row = tile / (tiles_x * STRIDE_W);
+    const int rest = tile - row * tiles_x * STRIDE_W;
     const int phase = rest / tiles_x;
     const int step = (rest - phase * tiles_x) * TILE_X;  // pixel of the phase
     const int tiles_m = (mg + TILE_M - 1) / TILE_M;
-    const int group = get_global_id(1) / tiles_m;
-    const int m = ((int)get_global_id(1) - group * tiles_m) * TILE_M;  // within the group
+    const int tile_m = (int)get_global_id(1) / SPLIT;  // of all groups
+    const int group = tile_m / tiles_m;
+    const int m = (tile_m - group * tiles_m) * TILE_M;  // within the group
     const int batch = get_global_id(2);
     const int z0 = row / oh + pad_d, y0 = row % oh + pad_h, x0 = phase + pad_w;
 
@@ -59,7 +65,7 @@ __kernel void conv_transpose(
 #pragma unroll
         for (int j = 0; j < TILE_X; ++j) sum[i][j] = 0;
 
-    for (int c = 0; c < cg; ++c) {
+    for (int c = SHARE; c < cg; c += SPLIT) {
         real part[TILE_M][TILE_X];  // half sums stay short: one input channel's
 #pragma unroll
         for (int i = 0; i < TILE_M; ++i)
@@ -100,6 +106,7 @@ __kernel void conv_transpose(
 #pragma unroll
             for (int j = 0; j < TILE_X; ++j) sum[i][j] += part[i][j];
     }
+    ADD_SHARES(sum, TILE_M, TILE_X, beyond)
 
 #pragma unroll
     for (int i = 0; i < TILE_M; ++i) {

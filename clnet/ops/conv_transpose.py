@@ -17,8 +17,9 @@ from clnet.ops.conv.channels import channels
 from clnet.ops.conv.geometry import check_attributes
 from clnet.ops.conv.phases import by_phase, transposed
 from clnet.ops.conv.problem import ConvProblem, kernel_defines
+from clnet.ops.conv.sharing import split_fits, split_launch, split_options
 from clnet.ops.expression import Expression
-from clnet.ops.lowering import ceil_div, grid, options
+from clnet.ops.lowering import ceil_div, options
 from clnet.tensor_spec import TensorSpec
 
 
@@ -128,26 +129,32 @@ def _gather(problem: ConvProblem) -> Candidate:
     g = problem.geometry
     pixels = ceil_div(g.out[2], g.strides[2])
 
-    def make(values: Values) -> Candidate:
-        tile_x, tile_m = values["TILE_X"], values["TILE_M"]
+    def make(values: Values) -> Candidate | None:
+        tile_x, tile_m, split = values["TILE_X"], values["TILE_M"], values["SPLIT"]
+        if split > 1 and not split_fits(problem, tile_m * tile_x):
+            return None
         tiles = ceil_div(pixels, tile_x) * g.strides[2] * g.out[1] * g.out[0]
+        size, local, shared = split_launch(split, tiles, g.groups * ceil_div(g.mg, tile_m), g.n)
         sizes = (g.n, g.groups, g.cg, g.mg, *g.size, *g.out, *g.pads)
+        tile = (("TILE_X", tile_x), ("TILE_M", tile_m))
         call = KernelCall(
             "conv_transpose",
             "conv_transpose",
             (In(0), In(1), *problem.bias, Out(), *map(np.int32, sizes), *problem.extras),
-            grid(tiles, g.groups * ceil_div(g.mg, tile_m), g.n),
-            None,
-            (*problem.defines(), *kernel_defines(g), ("TILE_X", tile_x), ("TILE_M", tile_m)),
+            size,
+            local,
+            (*problem.defines(), *kernel_defines(g), *tile, *shared),
         )
         return Candidate("gather", (call,))
 
-    tile_m = next(t for t in (4, 2, 1) if g.mg >= t)
+    tile_m, tile_x = next(t for t in (4, 2, 1) if g.mg >= t), 4 if pixels > 2 else 1
+    items = g.n * g.groups * ceil_div(g.mg, tile_m) * ceil_div(g.pixels, tile_x)
     candidate = tunable(
         make,
         {
-            "TILE_X": options(4 if pixels > 2 else 1, (1, 2, 4, 8)),
+            "TILE_X": options(tile_x, (1, 2, 4, 8)),
             "TILE_M": options(tile_m, (1, 2, 4, 8)),
+            "SPLIT": split_options(problem, items),
         },
     )
     assert candidate is not None

@@ -14,7 +14,7 @@ from clnet.errors import ShapeError
 from clnet.ops.conv import Conv
 from clnet.ops.conv.geometry import Geometry
 from clnet.ops.conv.packing import BlockChannels, BlockPhases
-from clnet.ops.conv.tiles import channel_tile, split
+from clnet.ops.conv.tiles import channel_tiles, split
 from clnet.ops.conv_transpose import ConvTranspose
 from clnet.tensor_spec import TensorSpec
 
@@ -99,9 +99,11 @@ def test_weights_that_change_are_packed_on_the_device() -> None:
 def test_tiles_fit_the_registers() -> None:
     for registers in (16, 32):
         for shape in ((1, 1, 49), (2, 7, 7), (40, 112, 112), (3, 5, 1)):
-            blocks, rows, columns = channel_tile(*shape, registers)
-            assert blocks * rows * columns + blocks < registers
-            assert all(t <= s for t, s in zip((blocks, rows, columns), shape, strict=True))
+            tiles = channel_tiles(*shape, registers)
+            assert list(tiles.values()) == sorted(tiles.values()) and min(tiles.values()) == 1
+            for blocks, rows, columns in tiles:
+                assert blocks * rows * columns + blocks < registers
+                assert all(t <= s for t, s in zip((blocks, rows, columns), shape, strict=True))
 
 
 def test_split_covers_everything() -> None:
