@@ -14,7 +14,7 @@ from clnet.errors import InputError
 from clnet.graph import Graph
 from clnet.importers import read_model
 from clnet.runtime.devices import Device, find_device
-from clnet.session.compile import Chooser, first_candidate, lowered_workloads
+from clnet.session.compile import first_candidate, lowered_workloads
 from clnet.session.session import Session
 from clnet.session.tuned import records, tuned_choice
 from clnet.tuning import clblast, store
@@ -24,6 +24,8 @@ from clnet.tuning.record import TuningRecord
 from clnet.tuning.search import LEVELS
 from clnet.tuning.tuner import Job, Tuned, Tuner, jobs
 
+#: A layer that gains this much is kept where the others' choices make the model no faster.
+CLEAR = 1.1
 #: Rounds in which the tuned and the untuned model are compared, and seconds of a round's half.
 ROUNDS, ROUND_SECONDS = 9, 0.2
 
@@ -86,22 +88,38 @@ def tune(
     todo = [j for j in work if force or not known.recorded(j.workload, list(j.candidates))]
     notes: list[str] = []
     made: list[TuningRecord] = []
-    results = _run(found, todo, budget, level, path, known, notes, made, progress)
+    keep = keeper(path, made, notes)
+    results = _run(found, todo, budget, level, keep, known, notes, progress)
 
-    def session(choose: Chooser) -> Session:
+    def session(kept: Sequence[Tuned]) -> Session:
+        undone = [t.default_record for t in results if t not in kept and t.default_record]
+        choose = RecordedChoice(found.info, [*records(path), *made, *undone])
         return Session(source, found, precision, input_shapes, choose)
 
-    tuned = RecordedChoice(found.info, [*records(path), *made])
-    before, after, noise = compare(session(first_candidate), session(tuned))
-    if before - after < -noise:
+    untuned = Session(source, found, precision, input_shapes, first_candidate)
+    clear = [t for t in results if t.gain >= CLEAR]
+    times, noise = compare([untuned, session(results), session(clear), session([])])
+    kept, after = _settle(list(zip((results, clear, []), times[1:], strict=True)), noise)
+    for tuned in results:
+        if tuned not in kept and tuned.default_record and tuned.gain > 1:
+            keep(tuned.default_record)
+    if len(kept) < len(results):
         notes.append(
-            "the layers are faster one by one, but not the model: caches are shared there;"
-            " try again on an idle machine"
+            f"only {len(kept)} of {len(results)} layers keep their choice: with the others, which"
+            " are faster alone, the model was not"
         )
     return TuningReport(
         str(found), results, len(work), len(work) - len(todo), time.perf_counter() - started,
-        before, after, noise, notes,
+        times[0], after, noise, notes,
     )  # fmt: skip
+
+
+def _settle(
+    variants: Sequence[tuple[Sequence[Tuned], float]], noise: float
+) -> tuple[Sequence[Tuned], float]:
+    """Of the choices to keep, with the seconds of a model's run, the most that cost nothing."""
+    least = min(seconds for _, seconds in variants)
+    return next(v for v in variants if v[1] <= least + noise)
 
 
 def _run(
@@ -109,10 +127,9 @@ def _run(
     todo: Sequence[Job],
     budget: float,
     level: str,
-    path: Path,
+    keep: Callable[[TuningRecord], None],
     known: RecordedChoice,
     notes: list[str],
-    made: list[TuningRecord],
     progress: Callable[[str, float], None],
 ) -> list[Tuned]:
     done = 0.0
@@ -123,7 +140,7 @@ def _run(
         progress(job.workload.op.label, done)
 
     with Measurer(device.index, overrides=clblast.overrides(known)) as measurer:
-        tuner = Tuner(device, measurer, level, keeper(path, made, notes), notes.append, known)
+        tuner = Tuner(device, measurer, level, keep, notes.append, known)
         return tuner.tune(todo, budget, step)
 
 
@@ -144,25 +161,25 @@ def keeper(
     return keep
 
 
-def compare(first: Session, second: Session) -> tuple[float, float, float]:
-    """Median seconds of a run of each, taken in turn, and the spread of their difference. Closes
-    both."""
-    with first, second:
-        times: tuple[list[float], list[float]] = ([], [])
-        for session in (first, second):
-            for info in session.inputs:
-                with session.map_input(info.name) as view:
-                    view[...] = 0 if view.dtype.kind != "f" else np.float32(0.5)
-            seconds_per_run(session, 1)
-        once = min(seconds_per_run(s, 2) for s in (first, second))
-        count = max(1, round(ROUND_SECONDS / once))
-        for _ in range(ROUNDS):
-            for session, mine in zip((first, second), times, strict=True):
-                mine.append(seconds_per_run(session, count))
-    gaps = [b - a for a, b in zip(*times, strict=True)]
+def compare(sessions: Sequence[Session]) -> tuple[list[float], float]:
+    """Median seconds of a run of each, taken in turn, and the median absolute deviation of the
+    last from the first. Closes them."""
+    samples: list[list[float]] = [[] for _ in sessions]
+    for session in sessions:
+        for info in session.inputs:
+            with session.map_input(info.name) as view:
+                view[...] = 0 if view.dtype.kind != "f" else np.float32(0.5)
+        seconds_per_run(session, 1)
+    count = max(1, round(ROUND_SECONDS / min(seconds_per_run(s, 2) for s in sessions)))
+    for _ in range(ROUNDS):
+        for session, mine in zip(sessions, samples, strict=True):
+            mine.append(seconds_per_run(session, count))
+    for session in sessions:
+        session.close()
+    gaps = [b - a for a, b in zip(samples[0], samples[-1], strict=True)]
     middle = statistics.median(gaps)
     noise = statistics.median(abs(g - middle) for g in gaps)
-    return statistics.median(times[0]), statistics.median(times[1]), noise
+    return [statistics.median(s) for s in samples], noise
 
 
 def seconds_per_run(session: Session, count: int) -> float:

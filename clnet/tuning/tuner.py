@@ -7,7 +7,7 @@ import random
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 
 from clnet.calls import Candidate, Workload
@@ -40,6 +40,13 @@ class Tuned:
     trials: int
     failures: dict[Point, str] = field(default_factory=dict)
     drift: float = 0.0
+    record: TuningRecord | None = None
+    default_record: TuningRecord | None = None  #: what undoes ``record``
+
+    @property
+    def gain(self) -> float:
+        """How many times faster than the default."""
+        return self.default_seconds / self.seconds
 
 
 @dataclass(frozen=True)
@@ -138,9 +145,10 @@ class Tuner:
         finalists = sorted(times, key=times.__getitem__)[:FINALISTS]
         tuned = self._race(job, default, [p for p in finalists if p != default], failures)
         tuned.trials = len(times) + len(failures)
-        candidate = space.candidate(tuned.point)
-        assert candidate is not None
-        self.keep(self._record(tuned, source_digest(candidate)))
+        tuned.record = self._record(tuned, space)
+        undone = replace(tuned, point=default, seconds=tuned.default_seconds)
+        tuned.default_record = self._record(undone, space)
+        self.keep(tuned.record)
         return tuned
 
     def _search(
@@ -195,11 +203,13 @@ class Tuner:
             job.workload, point, medians[best], spreads[best], medians[0], 0, failures, drift
         )
 
-    def _record(self, tuned: Tuned, source: str) -> TuningRecord:
+    def _record(self, tuned: Tuned, space: Space) -> TuningRecord:
+        candidate = space.candidate(tuned.point)
+        assert candidate is not None
         return TuningRecord(
             WorkloadKey.of(tuned.workload),
             DeviceKey.of(self.device.info),
-            source,
+            source_digest(candidate),
             tuned.point,
             tuned.seconds,
             tuned.spread,
