@@ -31,7 +31,10 @@ _SMALL, _LARGE = (({"XGEMM_MIN_INDIRECT_SIZE": n}) for n in (1, 1024))
 
 #: What each kernel that BlasCall's routines use is timed with. SCAL has the parameters of Xaxpy.
 TIMED: Mapping[str, tuple[Problem, ...]] = {
-    "Xgemm": (Problem("gemm", (512, 512, 512)),),
+    "Xgemm": (  # as large as any, with rows that share cache lines, and as a convolution has it
+        Problem("gemm", (1024, 1024, 1024)),
+        *(Problem("gemm", (256, 784, 1152)),) * 4,
+    ),
     "XgemmDirect": (Problem("gemm", (256, 256, 256)),),
     "GemmRoutine": tuple(  # each size for about as long
         Problem("gemm", (n, n, n))

@@ -14,6 +14,8 @@ from clnet.device_info import DeviceInfo
 
 #: More results of one work-item than registers anywhere: such kernels only take long to compile.
 MOST_RESULTS = 256
+#: XgemmDirect, which has a variant for each transposition, takes longer.
+MOST_DIRECT_RESULTS = 64
 
 
 @dataclass(frozen=True)
@@ -72,13 +74,12 @@ def _xgemm(info: DeviceInfo, size: int) -> list[Variant]:
         "MDIMA": sides, "NDIMB": sides, "KWI": (1,), "VWM": _WIDTHS, "VWN": _WIDTHS,
         **none, "GEMMK": (1,), "KREG": (1, 2, 4, 8, 16),
     }  # fmt: skip
-    if info.is_cpu:  # few work-items, each with much to compute in vectors
+    side = {"MDIMC": 8, "NDIMC": 8, "MDIMA": 8, "NDIMB": 8}
+    if info.is_cpu:  # a lot to compute for each work-item, in wide vectors
         width = min(info.vector_width, 8)
-        side = {"MDIMC": 4, "NDIMC": 4, "MDIMA": 4, "NDIMB": 4, "VWM": width, "VWN": 1}
-        first = {"MWG": 4 * width, "NWG": 64, "KWG": 32, **side}
+        first = {"MWG": 16 * width, "NWG": 16 * width, "KWG": 32, "VWM": width, "VWN": 1, **side}
     else:
-        side = {"MDIMC": 8, "NDIMC": 8, "MDIMA": 8, "NDIMB": 8, "VWM": 4, "VWN": 4}
-        first = {"MWG": 64, "NWG": 64, "KWG": 16, **side}
+        first = {"MWG": 64, "NWG": 64, "KWG": 16, "VWM": 4, "VWN": 4, **side}
     return [
         Variant("tiles", _ahead(tiles, first), tiles_fit),
         Variant(
@@ -101,7 +102,7 @@ def _xgemm_direct(info: DeviceInfo, size: int) -> list[Variant]:
             and all(tile % (v[d] * v["VWMD"]) == 0 for d in ("MDIMCD", "MDIMAD"))
             and all(tile % (v[d] * v["VWND"]) == 0 for d in ("NDIMCD", "NDIMBD"))
             and all(items % d == 0 and tile % (items // d) == 0 for d in loads)
-            and tile * tile <= MOST_RESULTS * items
+            and tile * tile <= MOST_DIRECT_RESULTS * items
             and local <= info.local_memory
             and _group_fits(info, v["MDIMCD"], v["NDIMCD"])
         )

@@ -18,7 +18,7 @@ from clnet.tuning.space import Point, Space
 from clnet.tuning.tuner import Job, Tuned, Tuner
 
 #: Shares of the budget: the spaces differ in size, and products matter most.
-SHARES = {"Xgemm": 10, "XgemmDirect": 5}
+SHARES = {"Xgemm": 12, "XgemmDirect": 5, "GemmRoutine": 3}
 #: What GemmRoutine decides between.
 PRODUCTS = ("Xgemm", "XgemmDirect")
 #: Points of a random sample, the best of which is a new start.

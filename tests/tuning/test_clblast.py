@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import subprocess
 import sys
@@ -124,6 +125,14 @@ def test_searches_start_from_points_that_fit(kernel: str, info: DeviceInfo) -> N
     assert space.defaults[0].candidate == clblast.UNTUNED
     assert len(space.defaults) == (3 if kernel == "Xgemm" else 2)
     assert all(space.candidate(p) is not None for p in space.defaults)
+
+
+@pytest.mark.parametrize("kernel", clblast.TIMED)
+def test_what_is_timed_fits_into_its_buffers(kernel: str) -> None:
+    workload = clblast.workload_of(kernel, "float32")
+    room = [s.size for s in (*workload.inputs, *workload.outputs) if s is not None]
+    for problem in clblast.TIMED[kernel]:
+        assert all(math.prod(s) <= n for s, n in zip(problem.shapes, room, strict=True))
 
 
 def test_the_best_known_is_inside() -> None:
