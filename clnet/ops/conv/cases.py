@@ -17,6 +17,7 @@ def conv_cases(conv: Any) -> Iterable[Case]:
     """Cases for the class ``conv``."""
     yield from _pointwise(conv)
     yield from _spatial(conv)
+    yield from _plain(conv)
     yield from _grouped(conv)
     yield from _training(conv)
 
@@ -65,6 +66,18 @@ def _spatial(conv: Any) -> Iterable[Case]:
     yield _case(conv, (1, 2, 5, 6, 7), 3, (3, 2, 3), strides=(2, 1, 1), pads=(1, 0, 1, 1, 1, 0),
                 dilations=(1, 2, 1))  # fmt: skip
     yield _case(conv, (0, 3, 8, 8), 4, (3, 3))
+
+
+def _plain(conv: Any) -> Iterable[Case]:
+    """3x3 without strides: tiles at edges, rows ending within vectors, several blocks of tiles."""
+    yield _case(conv, (1, 1, 4, 4), 1, (3, 3))
+    yield _case(conv, (2, 3, 9, 11), 5, (3, 3), pads=(1, 1, 1, 1), bias=False)
+    yield _case(conv, (2, 17, 13, 37), 33, (3, 3), pads=(2, 0, 1, 2),
+                epilogue=RESIDUAL, extras=((2, 33, 14, 37),))  # fmt: skip
+    yield _case(conv, (1, 70, 9, 70), 70, (3, 3), pads=(1, 1, 1, 1), epilogue=RELU)
+    yield _case(conv, (3, 24, 30, 21), 20, (3, 3), pads=(0, 1, 2, 0),
+                epilogue=PER_CHANNEL, extras=((20, 1, 1),))  # fmt: skip
+    yield _case(conv, (1, 4, 5, 83), 9, (3, 3), pads=(6, 9, 7, 5))
 
 
 def _grouped(conv: Any) -> Iterable[Case]:

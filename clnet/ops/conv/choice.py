@@ -9,19 +9,29 @@ from clnet.ops.conv.direct import direct
 from clnet.ops.conv.pointwise import pointwise, pointwise_fine
 from clnet.ops.conv.problem import ConvProblem
 from clnet.ops.conv.rows import rows
+from clnet.ops.conv.winograd import winograd
 
 
 def candidates(problem: ConvProblem) -> list[Candidate]:
     """All that can compute the problem on its device, the untuned default first."""
-    offered = _on_cpu(problem) if problem.device.is_cpu else [pointwise_fine(problem)]
-    offered += [direct(problem), blas(problem)]
-    return [c for c in offered if c is not None]
+    offered = _on_cpu(problem) if problem.device.is_cpu else _on_gpu(problem)
+    offered.append(blas(problem))
+    faster, slower = winograd(problem)
+    return [c for c in (*faster, *offered, *slower) if c is not None]
 
 
 def _on_cpu(problem: ConvProblem) -> list[Candidate | None]:
     g, width = problem.geometry, problem.cpu_width
     if g.mg <= width // 2 and g.cg <= 4:
-        return [rows(problem), channels(problem), pointwise(problem)]
+        return [rows(problem), channels(problem), pointwise(problem), direct(problem)]
     if g.pixels < 8 * width:  # then tiles of vectors of pixels would be half empty
-        return [channels(problem), pointwise(problem), rows(problem)]
-    return [pointwise(problem), channels(problem), rows(problem)]
+        return [channels(problem), pointwise(problem), rows(problem), direct(problem)]
+    return [pointwise(problem), channels(problem), rows(problem), direct(problem)]
+
+
+def _on_gpu(problem: ConvProblem) -> list[Candidate | None]:
+    g = problem.geometry
+    items = g.n * g.groups * g.mg * g.pixels // 16
+    if items < problem.busy // 4:  # items that share tiles are better than too few
+        return [direct(problem), pointwise_fine(problem)]
+    return [pointwise_fine(problem), direct(problem)]

@@ -1,0 +1,115 @@
+"""Winograd's convolution: its transforms, its accuracy, where it is offered and comes first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from harness import candidate_names, device, run
+
+from clnet.calls import Candidate, Workload
+from clnet.device_info import DeviceInfo
+from clnet.ops import Arg, Case
+from clnet.ops.conv import Conv
+from clnet.ops.conv.winograd import POINTS, TransformWeights
+from clnet.tensor_spec import TensorSpec
+
+CPU = DeviceInfo(compute_units=2, vector_width=16)
+SAME = Conv((1, 1), (1, 1, 1, 1), (1, 1))
+
+
+def lower(
+    x: tuple[int, ...],
+    m: int,
+    info: DeviceInfo = CPU,
+    *,
+    op: Conv = SAME,
+    kernel: tuple[int, int] = (3, 3),
+    constant: bool = True,
+) -> list[Candidate]:
+    specs = TensorSpec(x), TensorSpec((m, x[1] // op.groups, *kernel))
+    workload = Workload(op, (*specs, None), op.infer(*specs, None), (False, constant, False))
+    return op.lower(workload, info)
+
+
+def names(*args: object, **options: object) -> list[str]:
+    return [c.name for c in lower(*args, **options)]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("tile", POINTS)
+def test_weights_interpolate_the_product_of_polynomials(tile: int) -> None:
+    """At every point p, weights times inputs over Lagrange's divisor are the product's value."""
+    w = np.random.default_rng(0).standard_normal((1, 1, 3, 3))
+    packed = TransformWeights(tile, 1)(w).reshape(tile + 2, tile + 2)
+    for i, p in enumerate(POINTS[tile]):
+        for j, q in enumerate(POINTS[tile]):
+            value = sum(w[0, 0, a, b] * p**a * q**b for a in range(3) for b in range(3))
+            divisor = np.prod(
+                [(p - r) for r in POINTS[tile] if r != p]
+                + [(q - r) for r in POINTS[tile] if r != q]
+            )
+            np.testing.assert_allclose(packed[i, j], value / divisor)
+    np.testing.assert_allclose(packed[-1, -1], w[0, 0, 2, 2])  # both at infinity
+
+
+def test_weights_are_blocks_with_zeros_behind() -> None:
+    w = np.random.default_rng(0).standard_normal((5, 3, 3, 3)).astype(np.float32)
+    packed = TransformWeights(2, 4)(w)
+    assert packed.shape == (16, 2, 3, 4) and packed.dtype == np.float32
+    assert not packed[:, 1, :, 1:].any()
+    np.testing.assert_array_equal(packed[:, 1, :, 0], TransformWeights(2, 1)(w)[:, 4, :, 0])
+
+
+def test_equal_transforms_of_a_weight_share_memory() -> None:
+    assert TransformWeights(2, 8) == TransformWeights(2, 8) != TransformWeights(4, 8)
+
+
+@pytest.mark.parametrize("channels", [16, 128, 1024])
+@pytest.mark.parametrize("kind", ["signed", "positive"])
+def test_sums_are_as_exact_as_direct_ones(channels: int, kind: str) -> None:
+    """The bound holds for every number of channels up to 1024, so none is excluded."""
+    low = 0.0 if kind == "positive" else -1.0
+    w = np.random.default_rng(0).standard_normal((8, channels, 3, 3))
+    inputs = (Arg((1, channels, 12, 16), low=low), Arg(w.shape, constant=True, values=w), None)
+    case = Case(SAME, inputs)
+    found = [n for n in candidate_names(case) if n.startswith("winograd")]
+    assert found or not device().info.is_cpu
+    arrays = [a and a.make(np.random.default_rng(0)) for a in inputs]
+    (want,) = SAME.reference(*(None if a is None else a.astype(np.float64) for a in arrays))
+    for name in found:
+        (got,) = run(case, name)
+        assert np.abs(got - want).max() <= 1e-5 * np.abs(want).max(), name
+
+
+def test_only_plain_3x3_with_constant_weights() -> None:
+    x = (1, 64, 56, 56)
+    assert "winograd_4" in names(x, 64)
+    assert "winograd_4" not in names(x, 64, constant=False)
+    assert "winograd_4" not in names(x, 64, kernel=(3, 2))
+    assert "winograd_4" not in names((1, 64, 56, 3), 64)
+    for change in ({"strides": (2, 2)}, {"dilations": (2, 2)}, {"groups": 2}):
+        assert "winograd_4" not in names(x, 64, op=replace(SAME, **change))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "x, m, first",
+    [
+        ((1, 64, 128, 192), 64, "winograd_4"),
+        ((1, 64, 56, 56), 64, "winograd_4"),
+        ((1, 256, 14, 14), 256, "winograd_4"),
+        ((1, 1024, 8, 12), 1024, "winograd_2"),  # few pixels, large weights
+        ((1, 512, 7, 7), 512, "channels"),
+        ((1, 3, 128, 192), 64, "channels"),  # few channels
+    ],
+)
+def test_order_on_a_cpu(x: tuple[int, ...], m: int, first: str) -> None:
+    found = [n for n in names(x, m) if n != "pointwise"]
+    assert found[0] == first and {"winograd_2", "winograd_4"} < set(found)
+
+
+def test_variants_keep_the_limits_of_the_device() -> None:
+    small = replace(CPU, max_allocation=1 << 20)
+    for candidate in lower((1, 32, 56, 56), 32, small):
+        assert all(nbytes <= 1 << 20 for nbytes in candidate.workspace), candidate.name
+    assert "winograd_4" not in names((1, 256, 56, 56), 256, small)
