@@ -66,7 +66,7 @@ class Elementwise(Op):
         one_float = len(set(dtypes)) == 1 and specs[0].is_float
         in_rows = bool(shape) and all(s[-1] in (0, 1) for s in operand_strides)
         row = shape[-1] if shape else 1
-        widths = (1,)
+        widths: tuple[int, ...] = (1,)
         if one_float and in_rows and self.expression.is_vector:
             widths = width_options(row, device)
 

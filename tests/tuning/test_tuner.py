@@ -127,21 +127,23 @@ def test_a_tuned_model_is_remembered_and_measures_nothing(tmp_path: Path) -> Non
     report = tune(path, device(), level="fast", budget=60)
     assert [t.trials > 1 for t in report.results] == [True, True]
     assert (report.jobs, report.already_tuned) == (2, 0) and report.gain > 0
-    assert len(list(store.read(store.user_records()))) == 2
+    assert len({r.workload for r in store.read(store.user_records())}) == 2
     again = tune(path, device(), level="fast", budget=60)
     assert (again.results, again.already_tuned) == ([], 2)
     code = (
         "import sys, numpy as np, clnet\n"
+        "from clnet.tuning.measure import Measurer\n"
+        "Measurer.__init__ = None  # whoever measures fails\n"
         f"session = clnet.load({str(path)!r}, {device().index})\n"
         f"x = np.random.default_rng(1).normal(size=(1, 3, 20, 24)).astype(np.float32)\n"
-        "print(session.stats.tuned, 'clnet.tuning.measure' in sys.modules)\n"
+        "print(session.stats.tuned)\n"
         "np.save(sys.argv[1], session(x)['y'])\n"
     )
     file = tmp_path / "y.npy"
     done = subprocess.run(
         [sys.executable, "-c", code, str(file)], capture_output=True, text=True, check=True
     )
-    assert done.stdout.split() == ["2", "False"]
+    assert done.stdout.split() == ["2"]
     np.testing.assert_allclose(np.load(file), before, atol=1e-4)
 
 
