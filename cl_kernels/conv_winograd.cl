@@ -1,13 +1,13 @@
-// y[n, m, p] = epilogue(b[m] + sum over c, k of w[m, c, k] * x[n, c, p + k - pad]): 3x3 convolution on
-// CPUs by Winograd's F(TILE x TILE, 3 x 3), both transforms and the products in one launch.
+// y[n, m, p] = epilogue(b[m] + sum over c, k of w[m, c, k] * x[n, c, p + k - pad]): 3x3 convolution
+// on CPUs by Winograd's F(TILE x TILE, 3 x 3), both transforms and the products in one launch.
 //
-// x[n, cg, ih, iw], b[mg], y[n, mg, oh, ow], and the transformed weights u[POINTS, ceil(mg / TILE_M),
-// cg, TILE_M], zero behind the last channel. Tiles are numbered row by row through all images. A
-// work-item computes `channels_per_item` channels of `blocks_per_item` blocks of BLOCK tiles. Of every
-// block it transforms the inputs into points[POINTS][cg][BLOCK], multiplies these into
-// sums[POINTS][channels_per_item][BLOCK], and transforms those into outputs. Points and sums, whose
-// planes are `points_plane` and `sums_plane` elements apart, lie in the item's own part of `work`;
-// every block uses them again, so that they stay in a cache.
+// x[n, cg, ih, iw], b[mg], y[n, mg, oh, ow], and the transformed weights u[POINTS,
+// ceil(mg / TILE_M), cg, TILE_M], zero behind the last channel. Tiles are numbered row by row through
+// all images. A work-item computes `channels_per_item` channels of `blocks_per_item` blocks of BLOCK
+// tiles. Of every block it transforms the inputs into points[POINTS][cg][BLOCK], multiplies these
+// into sums[POINTS][channels_per_item][BLOCK], and transforms those into outputs. Points and sums,
+// whose planes are `points_plane` and `sums_plane` elements apart, lie in the item's own part of
+// `work`; every block uses them again, so that they stay in a cache.
 //
 // Transforms take VW tiles of a row at once. Lanes behind the end of a row, or behind the last tile,
 // hold anything until they are overwritten, and are never stored. Needs iw >= VW.
@@ -94,6 +94,16 @@ void write_columns(const realV* y, real* p) {
     for (int i = 0; i < TILE; ++i) WRITE(__private, pixels[i], p + i * VW);
 }
 
+// Weights pass by, and channels lie far apart: processors foresee neither by themselves. Addresses
+// beyond a buffer do no harm. PoCL ignores OpenCL's own prefetch.
+#ifdef __clang__
+#define PREFETCH(p) __builtin_prefetch(p)
+#else
+#define PREFETCH(p) prefetch(p, 1)
+#endif
+#define CACHE_LINE (64 / sizeof(real))
+#define AHEAD (8192 / sizeof(real))  // two pages of weights
+
 // Transforms `run` tiles of a row, whose first pixel is at (top, left) of all the planes from x on.
 // There is room for so many lanes in the block.
 void transform_run(__global const storage* x, __global real* points, const int run, const int room,
@@ -109,6 +119,7 @@ void transform_run(__global const storage* x, __global real* points, const int r
 #pragma unroll
             for (int r = 0; r < SIDE; ++r) {
                 const int row = top + r;
+                PREFETCH(x + (ih + row) * iw + column);  // of the next channel
                 d[r] = row >= 0 && row < ih ? LOADV(x, row * iw + column) : (realV)0;
             }
             transform_input(d, v);
@@ -147,6 +158,8 @@ void transform_run(__global const storage* x, __global real* points, const int r
         _Pragma("unroll") for (int i = 0; i < TILE_M; ++i)                                       \
             _Pragma("unroll") for (int j = 0; j < count; ++j) sum[i][j] = (realW)0;              \
         for (int c = 0; c < cg; ++c) {                                                           \
+            for (int i = 0; i < TILE_M; i += CACHE_LINE)                                         \
+                PREFETCH(weights + c * TILE_M + i + AHEAD);                                      \
             realW value[count];                                                                  \
             _Pragma("unroll") for (int j = 0; j < count; ++j)                                    \
                 value[j] = CAT(vload, WIDTH)(j, inputs + c * BLOCK);                             \

@@ -18,7 +18,7 @@ POINTS = {2: (0.0, 1.0, -1.0), 4: (0.0, 0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5)
 
 #: What a CPU could multiply and add in the time that it takes to bring one weight from memory, and
 #: that the transforms take for one channel of a tile, for every point: measured on PoCL.
-WEIGHT_COST = 20
+WEIGHT_COST = 12
 TRANSFORM_COST = 12
 
 
