@@ -89,6 +89,7 @@ def main() -> None:
         rows.append((n, f"{untuned:.1f}", f"{tuned:.1f}", *shown))
     for server in servers:
         server.kill()
+        server.wait()
     print_table(("size", "untuned GFLOP/s", "tuned GFLOP/s", "gain", "range"), rows, "rrrr")
 
 

@@ -118,7 +118,7 @@ def _xgemm_direct(info: DeviceInfo, size: int) -> list[Variant]:
 
 
 def _xgemv(info: DeviceInfo, size: int) -> list[Variant]:
-    options = {"WGS1": (64, 16, 32, 128, 256), "WPT1": (1, 2, 4)}
+    options = {"WGS1": (64, 32, 128, 256), "WPT1": (1, 2, 4)}
     return [Variant("any", options, lambda v: _vector_fits(info, v["WGS1"], size))]
 
 
