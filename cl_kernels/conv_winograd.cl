@@ -95,8 +95,9 @@ void write_columns(const realV* y, real* p) {
 }
 
 // Weights pass by, and channels lie far apart: processors foresee neither by themselves. Addresses
-// beyond a buffer do no harm. PoCL ignores OpenCL's own prefetch.
-#ifdef __clang__
+// beyond a buffer do no harm. PoCL, which compiles for the processor itself, ignores OpenCL's own
+// prefetch.
+#if defined(__clang__) && !defined(__SPIR__) && !defined(__SPIR64__)
 #define PREFETCH(p) __builtin_prefetch(p)
 #else
 #define PREFETCH(p) prefetch(p, 1)

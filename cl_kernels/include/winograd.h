@@ -1,4 +1,4 @@
-// The transforms of F(TILE x TILE, 3 x 3) along one dimension. After common.h; winograd.py has that
+// The transforms of F(TILE x TILE, 3 x 3) along one dimension. After common.h; winograd_tiles.py has that
 // of the weights.
 //
 // TILE  outputs along a side of a tile. 2: points 0, 1, -1 and infinity. 4: 0, +-sqrt(1/2),

@@ -12,7 +12,7 @@ from clnet.calls import Candidate, Workload
 from clnet.device_info import DeviceInfo
 from clnet.ops import Arg, Case
 from clnet.ops.conv import Conv
-from clnet.ops.conv.winograd import POINTS, TransformWeights
+from clnet.ops.conv.winograd_tiles import POINTS, TransformWeights
 from clnet.tensor_spec import TensorSpec
 
 CPU = DeviceInfo(compute_units=2, vector_width=16)

@@ -1,0 +1,107 @@
+"""Winograd's minimal filtering F(tile x tile, 3x3) (Lavin and Gray 2016): every tile of outputs comes
+from products at (tile + 2)² points in place of 9 tile² multiplications."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from clnet.calls import Packed
+from clnet.ops.conv.problem import ConvProblem
+from clnet.ops.lowering import ceil_div
+from clnet.tensor_spec import TensorSpec
+
+#: The finite points, in the order of ``winograd.h``. With those for 4, float sums over up to 1024
+#: channels are as exact as direct ones: 3e-6 of the largest output, where 0, ±1, ±2 lose 2e-5.
+POINTS = {2: (0.0, 1.0, -1.0), 4: (0.0, 0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5))}
+
+
+@dataclass(frozen=True)
+class TransformWeights:
+    """[mg, cg, 3, 3] -> [points, ceil(mg / block), cg, block], zeros behind the last channel.
+
+    Along either side, three weights are a polynomial: its values at the points, each divided by
+    what Lagrange's interpolation divides by there. The last point is infinity.
+    """
+
+    tile: int
+    block: int
+
+    def __call__(self, w: np.ndarray) -> np.ndarray:
+        points = POINTS[self.tile]
+        rows = [
+            np.array([1, p, p * p]) / np.prod([p - q for q in points if q != p]) for p in points
+        ]
+        along = np.stack([*rows, np.array([0.0, 0.0, 1.0])])
+        both = np.kron(along, along)
+        m, c = w.shape[:2]
+        real = np.float64 if w.dtype == np.float64 else np.float32
+        packed = np.zeros((len(both), ceil_div(m, self.block), c, self.block), real)
+        for i in range(packed.shape[1]):
+            block = w[i * self.block : (i + 1) * self.block].astype(np.float64)
+            values = both @ block.reshape(-1, 9).T
+            packed[:, i, :, : len(block)] = values.reshape(-1, len(block), c).swapaxes(1, 2)
+        return packed
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """A convolution as products at ``points`` points for all ``tiles`` tiles of its outputs."""
+
+    problem: ConvProblem
+    tile: int
+
+    @property
+    def name(self) -> str:
+        """The candidates' name."""
+        return f"winograd_{self.tile}"
+
+    @property
+    def points(self) -> int:
+        """Points of a tile."""
+        return (self.tile + 2) ** 2
+
+    @property
+    def columns(self) -> int:
+        """Tiles in a row."""
+        return ceil_div(self.problem.geometry.out[2], self.tile)
+
+    @property
+    def tiles(self) -> int:
+        """Tiles of all images."""
+        g = self.problem.geometry
+        return g.n * ceil_div(g.out[1], self.tile) * self.columns
+
+    @property
+    def real(self) -> str:
+        """dtype of weights, points and sums: halves are too short for them."""
+        return "float64" if self.problem.dtype == "float64" else "float32"
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """What every kernel is told first."""
+        g = self.problem.geometry
+        return (g.n, g.cg, g.mg, *g.size[1:], *g.out[1:], *g.pads[1:])
+
+    def fits(self, *sizes: int) -> bool:
+        """Whether the device gives buffers of so many bytes, within which kernels count in ints."""
+        return max(sizes) <= min(self.problem.device.max_allocation, 1 << 31)
+
+    def weights(self, block: int) -> Packed:
+        """The transformed weights in blocks of so many output channels."""
+        g = self.problem.geometry
+        spec = TensorSpec((self.points, ceil_div(g.mg, block), g.cg, block), self.real)
+        return Packed(1, TransformWeights(self.tile, block), spec)
+
+
+def tilings(problem: ConvProblem) -> list[Tiling]:
+    """The ways to compute the problem by Winograd's method: none unless it is plain and 3x3."""
+    g = problem.geometry
+    once = (1, 1, 1)
+    plain = (
+        g.kernel == (1, 3, 3) and g.strides == g.dilations == once and g.groups == g.size[0] == 1
+    )
+    if not plain or problem.phases or not problem.constant_weights:
+        return []
+    return [Tiling(problem, tile) for tile in (4, 2)]
