@@ -1,5 +1,5 @@
-"""Winograd's minimal filtering F(tile x tile, 3x3) (Lavin and Gray 2016): every tile of outputs comes
-from products at (tile + 2)² points in place of 9 tile² multiplications."""
+"""Winograd's minimal filtering F(tile x tile, 3x3) (Lavin and Gray 2016): every tile of outputs
+comes from products at (tile + 2)² points in place of 9 tile² multiplications."""
 
 from __future__ import annotations
 
