@@ -97,7 +97,7 @@ void write_columns(const realV* y, real* p) {
 // Weights pass by, and channels lie far apart: processors foresee neither by themselves. Addresses
 // beyond a buffer do no harm. PoCL, which compiles for the processor itself, ignores OpenCL's own
 // prefetch.
-#if defined(__clang__) && !defined(__SPIR__) && !defined(__SPIR64__)
+#if defined(__clang__) && (defined(__x86_64__) || defined(__aarch64__) || defined(__arm__))
 #define PREFETCH(p) __builtin_prefetch(p)
 #else
 #define PREFETCH(p) prefetch(p, 1)
