@@ -100,7 +100,7 @@ void write_columns(const realV* y, real* p) {
 #if defined(__clang__) && (defined(__x86_64__) || defined(__aarch64__) || defined(__arm__))
 #define PREFETCH(p) __builtin_prefetch(p)
 #else
-#define PREFETCH(p) prefetch(p, 1)
+#define PREFETCH(p) prefetch((__global const int*)(p), 1)
 #endif
 #define CACHE_LINE (64 / sizeof(real))
 #define AHEAD (8192 / sizeof(real))  // two pages of weights
