@@ -11,7 +11,7 @@ from clnet.ops.lowering import round_up
 
 #: What a CPU could multiply and add in the time that it takes to bring one weight from memory, and
 #: that the transforms take for one channel of a tile, for every point: measured on PoCL.
-WEIGHT_COST = 12
+WEIGHT_COST = 6
 TRANSFORM_COST = 12
 
 
