@@ -112,7 +112,8 @@ void transform_run(__global const storage* x, __global real* points, const int r
                    const int points_plane) {
     const int from = max(left, 0), to = min(left + run * TILE + 2, iw);
     real lines[SIDE][LINE];  // element VW is column `left`
-    for (int i = 0; i < SIDE * LINE; ++i) lines[0][i] = 0;  // the padding stays zero
+    for (int r = 0; r < SIDE; ++r)
+        for (int i = 0; i < LINE; ++i) lines[r][i] = 0;  // the padding stays zero
     for (int c = 0; c < cg; ++c) {
         for (int i = from; i < to; i += VW) {
             const int column = min(i, iw - VW);
