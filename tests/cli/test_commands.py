@@ -293,7 +293,9 @@ def test_a_reader_that_leaves_early_is_no_error(classifier: Path) -> None:
     os.close(read)
     child = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True)
     os.close(write)
-    assert child.returncode == 141 and "Error" not in child.stderr
+    assert child.returncode == 141
+    # an OpenCL that does not work may be passed over, which is said
+    assert all("is used instead" in line for line in child.stderr.splitlines())
 
 
 def test_presets_are_those_of_images() -> None:
