@@ -1,6 +1,7 @@
 """Standard networks as ONNX files with random weights, for timing: the same bytes every time.
 
 ``python -m benchmarks.models NAME PATH`` writes one; ``build(name, path)`` does so from Python.
+NAME@64 is the network for batches of 64.
 """
 
 from __future__ import annotations
@@ -159,6 +160,37 @@ def resnet18(net: Network) -> str:
     return net.dense(net.global_pool(x), 1000)
 
 
+def resnet50(net: Network) -> str:
+    """He et al. 2015, the stride in the 3x3 convolution as it is trained today."""
+
+    def block(x: str, m: int, stride: int) -> str:
+        y = net.relu(net.norm(net.conv(x, m, 1)))
+        y = net.relu(net.norm(net.conv(y, m, 3, stride)))
+        y = net.norm(net.conv(y, 4 * m, 1, gain=0.5))
+        if net.channels[x] != 4 * m:
+            x = net.norm(net.conv(x, 4 * m, 1, stride, gain=1.0))
+        return net.relu(net.add(y, x))
+
+    x = net.max_pool(net.relu(net.norm(net.conv("input", 64, 7, 2))), 3, 2, 1)
+    for m, repeats, stride in ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2)):
+        for i in range(repeats):
+            x = block(x, m, stride if i == 0 else 1)
+    return net.dense(net.global_pool(x), 1000)
+
+
+def vgg16(net: Network) -> str:
+    """Simonyan and Zisserman 2014, configuration D."""
+    x = "input"
+    for m, repeats in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
+        for _ in range(repeats):
+            x = net.relu(net.conv(x, m, 3, bias=True))
+        x = net.max_pool(x, 2, 2)
+    x = net.flatten(x, 512 * 7 * 7)
+    for units in (4096, 4096):
+        x = net.relu(net.dense(x, units, 2.0))
+    return net.dense(x, 1000)
+
+
 def squeezenet(net: Network) -> str:
     """SqueezeNet 1.1, Iandola et al. 2016."""
 
@@ -216,6 +248,8 @@ def lenet(net: Network) -> str:
 _NETWORKS: dict[str, tuple[Callable[[Network], str], tuple[int, ...]]] = {
     "mobilenet_v2": (mobilenet_v2, (1, 3, 224, 224)),
     "resnet18": (resnet18, (1, 3, 224, 224)),
+    "resnet50": (resnet50, (1, 3, 224, 224)),
+    "vgg16": (vgg16, (1, 3, 224, 224)),
     "squeezenet1.1": (squeezenet, (1, 3, 224, 224)),
     "unet32": (unet(32), (1, 3, 128, 192)),
     "unet64": (unet(64), (1, 3, 128, 192)),
@@ -225,9 +259,10 @@ NAMES = tuple(_NETWORKS)
 
 
 def build(name: str, path: str | Path) -> None:
-    """Write the network ``name`` out of :data:`NAMES` to ``path``."""
+    """Write the network ``name`` out of :data:`NAMES` to ``path``; NAME@64 is one with batch 64."""
+    name, _, batch = name.partition("@")
     grow, shape = _NETWORKS[name]
-    net = Network(name, shape)
+    net = Network(name, (int(batch or 1), *shape[1:]))
     net.save(grow(net), path)
 
 

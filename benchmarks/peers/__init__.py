@@ -1,0 +1,1 @@
+"""clnet beside other runtimes: `python -m benchmarks.peers --help`."""

@@ -1,0 +1,138 @@
+"""clnet beside every other runtime that is installed, on the same models, in one run.
+
+    python -m benchmarks.peers [--models NAME …] [--peers NAME …] [--peers-python PYTHON]
+
+Each runtime has a process of its own; they take turns, round by round, while the others wait.
+Latency is from inputs in the runtime's memory to outputs that the host can read, batch and
+precision as in the model, float32. `ratio` is to the fastest of ONNX Runtime, OpenVINO and MNN
+(clnet's below 1: clnet is faster), `differs` the largest difference to clnet's outputs, relative to
+the largest magnitude, `peak` the process's memory above Python with NumPy, compilers and converted
+models included. Peers come with `pip install 'clnet[peers]'`, here or for another interpreter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import clnet
+from benchmarks.peers import model_files
+from benchmarks.peers.match import RIVALS, Result, Settings, best_rival, play
+from benchmarks.peers.runtimes import RUNTIMES
+from clnet.cli.arguments import positive
+from clnet.cli.output import amount, print_json, print_table, working
+
+DEFAULT_MODELS = ("mobilenet_v2", "squeezenet1.1", "resnet18", "unet64", "ultraface", "lenet@64")
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.peers",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--models", nargs="+", metavar="NAME", default=DEFAULT_MODELS,
+        help=f"of {', '.join(model_files.known())}, or `all`, or ONNX files (default:"
+        f" {', '.join(DEFAULT_MODELS)})",
+    )  # fmt: skip
+    parser.add_argument("--peers", nargs="*", metavar="NAME", default=list(RUNTIMES)[1:],
+                        choices=list(RUNTIMES)[1:], help=f"of {', '.join(list(RUNTIMES)[1:])}"
+                        " (default: all)")  # fmt: skip
+    parser.add_argument("--peers-python", metavar="PYTHON", default=sys.executable,
+                        help="interpreter that has the peers (default: this one)")  # fmt: skip
+    parser.add_argument("--rounds", type=positive, default=5, help="turns of each (default: 5)")
+    parser.add_argument("--seconds", type=float, default=0.5, help="per turn (default: 0.5)")
+    parser.add_argument("--threads", type=positive, default=os.cpu_count() or 1,
+                        help="of each runtime (default: one per core)")  # fmt: skip
+    parser.add_argument("--device", help="clnet's device, as everywhere")
+    parser.add_argument("--tune", type=float, metavar="SECONDS",
+                        help="tune clnet for each model first, at most this long")  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="answer in JSON")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Measure, print, return the exit status: 1 where clnet failed."""
+    options = arguments()
+    settings = Settings(
+        options.peers_python, options.threads, options.rounds, options.seconds, options.device
+    )
+    os.environ["POCL_MAX_PTHREAD_COUNT"] = str(options.threads)
+    names = model_files.known() if options.models == ["all"] else options.models
+    played: dict[str, list[Result]] = {}
+    for name in names:
+        with TemporaryDirectory() as text:
+            folder = Path(text)
+            try:
+                model_files.prepare(name, folder)
+            except (OSError, ValueError) as error:
+                print(f"{name} is left out: {error}", file=sys.stderr)
+                continue
+            if options.tune:
+                clnet.tune(folder / "model.onnx", device=options.device, budget=options.tune)
+            with working(name):
+                played[name] = play(["clnet", *options.peers], folder, settings)
+        if not options.json:
+            print_match(name, played[name])
+    if options.json:
+        print_json({name: [as_data(r) for r in results] for name, results in played.items()})
+    else:
+        print_summary(played)
+    return int(any(results[0].fault for results in played.values()))
+
+
+def as_data(result: Result) -> dict[str, Any]:
+    """A result for programs: medians and minima instead of every run."""
+    data = asdict(result)
+    runs = data.pop("latencies")
+    if runs and not result.fault:
+        data |= {"median_ms": result.median, "min_ms": result.minimum, "runs": len(runs)}
+    return data
+
+
+def print_match(name: str, results: list[Result]) -> None:
+    """One model's table."""
+    best = best_rival(results, "median")
+    rows: list[tuple[object, ...]] = []
+    for r in results:
+        if r.fault:
+            rows.append((r.runtime, "", "", "", "", "", "", r.fault))
+            continue
+        differs = "" if r.difference is None else f"{r.difference:.0e}"
+        ratio = f"{r.median / best:.2f}" if best else ""
+        rows.append((r.runtime, f"{r.median:.3f}", f"{r.minimum:.3f}", ratio, differs,
+                     amount(r.peak_bytes), f"{r.load_seconds:.2f}",
+                     " ".join((r.version, r.remark))))  # fmt: skip
+    headers = (name, "median ms", "minimum", "ratio", "differs", "peak", "load s", "")
+    print_table(headers, rows, right=" rrrrrr")
+    print(flush=True)
+
+
+def print_summary(played: dict[str, list[Result]]) -> None:
+    """All models: medians, and clnet over the best rival."""
+    if not played:
+        return
+    runtimes = [r.runtime for r in next(iter(played.values()))]
+    rows = []
+    for name, results in played.items():
+        medians = ["" if r.fault else f"{r.median:.3f}" for r in results]
+        ratios = []
+        for figure in ("median", "minimum"):
+            best = best_rival(results, figure)
+            usable = best and not results[0].fault
+            ratios.append(f"{getattr(results[0], figure) / best:.2f}" if usable else "")
+        rows.append((name, *medians, *ratios))
+    headers = ("medians, ms", *runtimes, "ratio", "of minima")
+    print_table(headers, rows, right=" " + "r" * (len(headers) - 1))
+    print(f"ratio: clnet over the best of {', '.join(RIVALS)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
