@@ -1,7 +1,6 @@
-// out[i] = f(in0[...], in1[...], ...) for every element i of the output; inputs are broadcast.
+// out[i] = f(in0[...], in1[...], ...) for every element i of the outputs; inputs are broadcast.
 //
-// PARAMETERS   the inputs: __global const TYPE* in0, ...
-// OUTPUT       type of the output's elements
+// PARAMETERS   the inputs, __global const TYPE* in0, ..., and the outputs, __global TYPE* out0, ...
 // SIZE         number of output elements
 // ROW          elements along which every input is contiguous or constant (where VW > 1)
 // SCALAR_BODY  computes and stores element i
@@ -9,12 +8,11 @@
 #include "common.h"
 
 #ifndef PARAMETERS
-#define PARAMETERS __global const float* in0
-#define OUTPUT float
+#define PARAMETERS __global const float* in0, __global float* out0
 #define SIZE 1024
 #define ROW 1024
-#define SCALAR_BODY const float v0 = in0[i]; out[i] = max(v0, 0.0f);
-#define VECTOR_BODY const realV v0 = LOADV(in0, i); STOREV(max(v0, (realV)0), out, i);
+#define SCALAR_BODY const float v0 = in0[i]; out0[i] = max(v0, 0.0f);
+#define VECTOR_BODY const realV v0 = LOADV(in0, i); STOREV(max(v0, (realV)0), out0, i);
 #endif
 
 // base^exponent of whole numbers, modulo their width; a negative exponent truncates the quotient.
@@ -26,7 +24,7 @@ long integer_power(long base, long exponent) {
     return result;
 }
 
-__kernel void elementwise(PARAMETERS, __global OUTPUT* out) {
+__kernel void elementwise(PARAMETERS) {
 #if VW > 1
     const int item = get_global_id(0), chunks = (ROW + VW - 1) / VW;
     if (item >= SIZE / ROW * chunks) return;

@@ -3,13 +3,12 @@
 // logits[N, C, S] and labels[N, S]: position p = n * S + s has its classes SPATIAL apart. A label
 // outside 0..CLASSES-1 leaves its position out.
 // totals[3]: sum of the losses, positions whose first largest logit is the label's, positions that
-// count. The forward kernel runs as one work-group.
+// count. See totals.h for the groups.
 //
 // LABEL      type of a label
 // POSITIONS  N * S
 // CLASSES    C
 // SPATIAL    S
-// ITEMS      work-items of the forward kernel's only work-group: a power of two
 #include "common.h"
 
 #ifndef LABEL
@@ -18,9 +17,7 @@
 #define CLASSES 10
 #define SPATIAL 1
 #endif
-#ifndef ITEMS
-#define ITEMS 1
-#endif
+#include "totals.h"
 
 // The first logit of a position.
 int first_class(const int position) {
@@ -44,34 +41,20 @@ int largest_class(__global const storage* logits, accum* sum) {
 }
 
 __kernel void softmax_cross_entropy(
-    __global const storage* logits, __global const LABEL* labels, __global storage* loss,
-    __global storage* totals) {
-    __local accum sums[3][ITEMS];
-    const int item = get_local_id(0);
-    accum total = 0, correct = 0, count = 0;
-    for (int p = item; p < POSITIONS; p += ITEMS) {
+    __global const storage* logits, __global const LABEL* labels, __global partial* loss,
+    __global partial* totals) {
+    accum own[3] = {0, 0, 0};
+    for (int p = get_global_id(0); p < POSITIONS; p += ITEMS * GROUPS) {
         const LABEL label = labels[p];
         if (label < 0 || label >= CLASSES) continue;
         __global const storage* row = logits + first_class(p);
         accum sum;
         const int best = largest_class(row, &sum);
-        total += (accum)LOAD(row, best * SPATIAL) + log(sum) - (accum)LOAD(row, label * SPATIAL);
-        correct += best == label;
-        count += 1;
+        own[0] += (accum)LOAD(row, best * SPATIAL) + log(sum) - (accum)LOAD(row, label * SPATIAL);
+        own[1] += best == label;
+        own[2] += 1;
     }
-    sums[0][item] = total;
-    sums[1][item] = correct;
-    sums[2][item] = count;
-    for (int half_items = ITEMS / 2; half_items > 0; half_items /= 2) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-        if (item < half_items) {
-            for (int i = 0; i < 3; ++i) sums[i][item] += sums[i][item + half_items];
-        }
-    }
-    if (item == 0) {
-        for (int i = 0; i < 3; ++i) STORE((real)sums[i][0], totals, i);
-        STORE((real)(sums[0][0] / max(sums[2][0], (accum)1)), loss, 0);
-    }
+    ADD_TOTALS(own, loss, totals);
 }
 
 __kernel void softmax_cross_entropy_gradient(

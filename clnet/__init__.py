@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from clnet.session.load import load
     from clnet.session.session import Session
     from clnet.session.tune import tune
-    from clnet.training import Trainer, optimizers
+    from clnet.training import Trainer, optimizers, schedules
 
 __version__ = "0.1.0"
 
@@ -42,6 +42,7 @@ __all__ = [
     "load",
     "models",
     "optimizers",
+    "schedules",
     "tune",
 ]
 
@@ -60,6 +61,7 @@ _LAZY_MODULES = {
     "models": "clnet.models",
     "onnx_backend": "clnet.onnx_backend",
     "optimizers": "clnet.training.optimizers",
+    "schedules": "clnet.training.schedules",
 }
 
 

@@ -17,7 +17,8 @@ STEP = 1e-6
 
 
 def gradient_graph(case: Case, arrays: list[np.ndarray | None], weights: np.ndarray) -> Graph:
-    """d sum(weights * first output) / d in<i>, as output grad<i> for every floating input."""
+    """d sum(weights * first output) / d in<i>, as output grad<i> for every input that
+    the case names, or every floating one."""
     build = GraphBuilder("gradient")
     values = [
         None if a is None else build.input(f"in{i}", a.shape, a.dtype.name)
@@ -28,7 +29,8 @@ def gradient_graph(case: Case, arrays: list[np.ndarray | None], weights: np.ndar
         output = output[0]
     weighted = build.add(elementwise("Mul"), output, build.constant(weights))
     loss = build.add(Reduce("Sum", tuple(range(weights.ndim)), keepdims=False), weighted)
-    wrt = [v for v in values if v is not None and v.spec.is_float]
+    asked = range(len(values)) if case.differentiable is True else case.differentiable
+    wrt = [v for i, v in enumerate(values) if i in asked and v is not None and v.spec.is_float]
     for value, grad in gradients(build, loss, wrt).items():
         build.output(grad, value.name.replace("in", "grad"))
     return build.graph

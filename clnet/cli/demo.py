@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import sys
 import tempfile
@@ -92,9 +93,7 @@ def digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 def _train(device: Device, x: np.ndarray, y: np.ndarray, path: Path, quiet: bool) -> History:
     import clnet
 
-    def rate(epoch: int) -> float:
-        return 0.1 if epoch < 0.7 * _EPOCHS else 0.0125
-
+    rate = clnet.schedules.Step(0.1, every=math.ceil(0.7 * _EPOCHS), factor=1 / 8)
     optimizer = clnet.optimizers.SGD(rate)
     with clnet.Trainer(clnet.models.digits_cnn(), optimizer=optimizer, device=device) as trainer:
         with _progress("training", quiet) as on_epoch:

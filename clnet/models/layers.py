@@ -10,6 +10,7 @@ from clnet.errors import ShapeError
 from clnet.graph import GraphBuilder, Value
 from clnet.models.initializers import Initializer, find_initializer, zeros
 from clnet.ops.conv import Conv as ConvOp
+from clnet.ops.dropout import Dropout as DropoutOp
 from clnet.ops.elementwise import elementwise
 from clnet.ops.gemm import Gemm
 from clnet.ops.pooling import MaxPool as MaxPoolOp
@@ -121,6 +122,16 @@ class Activation(Layer):
 
     def apply(self, build: GraphBuilder, x: Value, parameters: Parameters) -> Value:
         return _added(build, elementwise(self.function), x)
+
+
+@dataclass(frozen=True)
+class Dropout(Layer):
+    """In training, drops each element with probability ``ratio`` and scales up the others."""
+
+    ratio: float = 0.5
+
+    def apply(self, build: GraphBuilder, x: Value, parameters: Parameters) -> Value:
+        return _added(build, DropoutOp(self.ratio), x)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ class Sequential:
     def __init__(self, layers: Sequence[Layer], input_shape: Sequence[int], seed: int = 0) -> None:
         self.layers, self.input_shape = tuple(layers), tuple(input_shape)
         self.parameters: dict[str, np.ndarray] = {}
+        self.frozen: frozenset[str] = frozenset()
         rng = np.random.default_rng(seed)
         build = GraphBuilder("shapes")
 

@@ -103,7 +103,8 @@ class Case:
     #: Largest error allowed, relative to the largest magnitude of the reference's output.
     tolerance: float = 1e-5
     tolerance_fp16: float = 1e-2
-    differentiable: bool = False
+    #: Whether the gradient is checked, and where not all floating inputs have one: of which.
+    differentiable: bool | tuple[int, ...] = False
 
 
 _REGISTRY: list[type[Op]] = []

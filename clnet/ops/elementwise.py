@@ -57,30 +57,7 @@ class Elementwise(Op):
         return (np.broadcast_to(self.expression.evaluate(*arrays), shape),)
 
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
-        # Halves are computed as float: memory is what these kernels wait for, and some compilers
-        # (Mesa's) abort on logarithms of halves.
-        device = replace(device, fp16=False)
-        specs = [s for s in workload.inputs if s is not None]
-        shape, operand_strides = collapse(workload.output.shape, [s.shape for s in specs])
-        dtypes = self.expression.dtypes([s.dtype for s in specs])
-        one_float = len(set(dtypes)) == 1 and specs[0].is_float
-        in_rows = bool(shape) and all(s[-1] in (0, 1) for s in operand_strides)
-        row = shape[-1] if shape else 1
-        widths: tuple[int, ...] = (1,)
-        if one_float and in_rows and self.expression.is_vector:
-            widths = width_options(row, device)
-
-        def make(values: Values) -> Candidate:
-            items = math.prod(shape) // row * ceil_div(row, values["VW"])
-            args = (*(In(i) for i in range(len(specs))), Out())
-            defines = _defines(
-                self.expression, dtypes, shape, operand_strides, values["VW"], device
-            )
-            call = KernelCall("elementwise", "elementwise", args, grid(items), None, defines)
-            return Candidate("elementwise", (call,))
-
-        own = tunable(make, {"VW": widths})
-        assert own is not None
+        own = elementwise_candidate(self.expression, (-1,), workload, device)
         return [own, *blas_candidates(self.expression, workload, device)]
 
     def vjp(
@@ -147,8 +124,39 @@ def collapse(
     return merge_dimensions(shape, strides)
 
 
+def elementwise_candidate(
+    expression: Expression, results: Sequence[int], workload: Workload, device: DeviceInfo
+) -> Candidate:
+    """One launch that computes the values ``results`` of an expression (-1 is the last), each into
+    an output of its own."""
+    # Halves are computed as float: memory is what these kernels wait for, and some compilers
+    # (Mesa's) abort on logarithms of halves.
+    device = replace(device, fp16=False)
+    specs = [s for s in workload.inputs if s is not None]
+    shape, strides = collapse(workload.output.shape, [s.shape for s in specs])
+    dtypes = expression.dtypes([s.dtype for s in specs])
+    one_float = len(set(dtypes)) == 1 and specs[0].is_float
+    in_rows = bool(shape) and all(s[-1] in (0, 1) for s in strides)
+    row = shape[-1] if shape else 1
+    widths: tuple[int, ...] = (1,)
+    if one_float and in_rows and expression.is_vector:
+        widths = width_options(row, device)
+
+    def make(values: Values) -> Candidate:
+        items = math.prod(shape) // row * ceil_div(row, values["VW"])
+        args = (*(In(i) for i in range(len(specs))), *(Out(i) for i in range(len(results))))
+        defines = _defines(expression, results, dtypes, shape, strides, values["VW"], device)
+        call = KernelCall("elementwise", "elementwise", args, grid(items), None, defines)
+        return Candidate("elementwise", (call,))
+
+    candidate = tunable(make, {"VW": widths})
+    assert candidate is not None
+    return candidate
+
+
 def _defines(
     expression: Expression,
+    results: Sequence[int],
     dtypes: Sequence[str],
     shape: Sequence[int],
     strides: Sequence[Sequence[int]],
@@ -157,16 +165,16 @@ def _defines(
 ) -> tuple[Define, ...]:
     """The macros that turn elementwise.cl into this expression."""
     arity = expression.arity
-    storage = [STORAGE_TYPES[d] for d in dtypes]
     scalar = [compute_type(d, device) for d in dtypes]
-    parameters = ", ".join(f"__global const {storage[i]}* in{i}" for i in range(arity))
+    outputs = [range(len(dtypes))[r] for r in results]
+    parameters = [f"__global const {STORAGE_TYPES[dtypes[i]]}* in{i}" for i in range(arity)]
+    parameters += [f"__global {STORAGE_TYPES[dtypes[v]]}* out{o}" for o, v in enumerate(outputs)]
     loads = [
         f"const {scalar[i]} v{i} = {_load(dtypes[i], f'in{i}', index_text(shape, strides[i]))};"
         for i in range(arity)
     ]
-    result = expression.result
-    body = [*loads, *expression.statements(scalar), _store(dtypes[-1], f"v{result}")]
-    defines: list[Define] = [("PARAMETERS", parameters), ("OUTPUT", storage[-1])]
+    stores = [_store(dtypes[v], f"v{v}", f"out{o}") for o, v in enumerate(outputs)]
+    defines: list[Define] = [("PARAMETERS", ", ".join(parameters))]
     floats = [d for d in dtypes if d.startswith("float")]
     if floats:
         defines += float_defines(_widest(floats), device)
@@ -174,19 +182,17 @@ def _defines(
         ("SIZE", math.prod(shape)),
         ("VW", width),
         ("ROW", shape[-1] if shape else 1),
-        ("SCALAR_BODY", " ".join(body)),
+        ("SCALAR_BODY", " ".join([*loads, *expression.statements(scalar), *stores])),
     ]
     if width > 1:
-        vector_loads = [
+        loads = [
             f"const realV v{i} = {'LOADV' if strides[i][-1] else 'LOAD'}"
             f"(in{i}, {index_text(shape, strides[i])});"
             for i in range(arity)
         ]
-        body = [*vector_loads, *expression.statements(["realV"] * len(dtypes))]
-        defines += [
-            ("ROW", shape[-1]),
-            ("VECTOR_BODY", " ".join([*body, f"STOREV(v{result}, out, i);"])),
-        ]
+        stores = [f"STOREV(v{v}, out{o}, i);" for o, v in enumerate(outputs)]
+        body = [*loads, *expression.statements(["realV"] * len(dtypes)), *stores]
+        defines += [("VECTOR_BODY", " ".join(body))]
     return tuple(defines)
 
 
@@ -198,7 +204,7 @@ def _load(dtype: str, pointer: str, index: str) -> str:
     return f"LOAD({pointer}, {index})" if dtype == "float16" else f"{pointer}[{index}]"
 
 
-def _store(dtype: str, value: str) -> str:
+def _store(dtype: str, value: str, pointer: str) -> str:
     if dtype == "float16":
-        return f"STORE({value}, out, i);"
-    return f"out[i] = {value};"
+        return f"STORE({value}, {pointer}, i);"
+    return f"{pointer}[i] = {value};"

@@ -55,13 +55,17 @@ class Expression:
 
     def evaluate(self, *arrays: np.ndarray) -> np.ndarray:
         """The value in NumPy. Broadcasts."""
+        return self.evaluate_all(*arrays)[-1]
+
+    def evaluate_all(self, *arrays: np.ndarray) -> list[np.ndarray]:
+        """Every value in NumPy: the inputs, then each step."""
         dtypes = self.dtypes([a.dtype.name for a in arrays])
         known = list(arrays)
         with np.errstate(all="ignore"):
             for step, dtype in zip(self.steps, dtypes[self.arity :], strict=True):
                 value = step.row.numpy(*(known[a] for a in step.args), **dict(step.params))
                 known.append(np.asarray(value).astype(dtype, copy=False))
-        return known[-1]
+        return known
 
     def then(self, after: Expression, position: int) -> Expression:
         """``after`` with this expression's value as its input ``position``.

@@ -14,6 +14,7 @@ from clnet.errors import ShapeError
 from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.lowering import STORAGE_TYPES, float_defines, grid
+from clnet.ops.totals import totals_calls
 from clnet.tensor_spec import TensorSpec
 
 
@@ -52,14 +53,9 @@ class SoftmaxCrossEntropy(Op):
         return loss.astype(logits.dtype), totals.astype(logits.dtype)
 
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
-        items = 1 if device.is_cpu else min(64, device.max_work_group_size)
-        items = 1 << (items.bit_length() - 1)  # the tree of sums halves it
-        defines = (*_defines(workload, device), ("ITEMS", items))
-        call = KernelCall(
-            "softmax_cross_entropy", "softmax_cross_entropy", (In(0), In(1), Out(0), Out(1)),
-            (items,), (items,), defines,
-        )  # fmt: skip
-        return [Candidate("one work-group", (call,))]
+        positions, defines = workload.input(1).size, _defines(workload, device)
+        dtype = workload.input(0).dtype
+        return [totals_calls("softmax_cross_entropy", positions, dtype, defines, device)]
 
     def vjp(
         self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
@@ -74,6 +70,7 @@ class SoftmaxCrossEntropy(Op):
         yield Case(cls(), (Arg((7, 5)), labels), differentiable=True)
         yield Case(cls(), (Arg((130, 10), low=-30, high=30), Arg((130,), "int64", 0, 10)))
         yield Case(cls(), (Arg((2, 3, 5, 7)), Arg((2, 5, 7), "int32", 0, 3)), differentiable=True)
+        yield Case(cls(), (Arg((2, 3, 50, 7)), Arg((2, 50, 7), "int32", 0, 3)))
         yield Case(cls(), (Arg((3, 4)), Arg((3,), "int32", values=[-1, -1, 9])))
 
 

@@ -1,4 +1,4 @@
-"""Update: a state's next value, computed elementwise and stored in its place."""
+"""Update: the next values of states, computed elementwise and stored in their places."""
 
 from __future__ import annotations
 
@@ -10,26 +10,28 @@ from clnet.calls import Candidate, In, Out, Placement, Workload
 from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
 from clnet.ops.base import Op, register
-from clnet.ops.elementwise import Elementwise
-from clnet.ops.expression import Expression, Step
+from clnet.ops.elementwise import elementwise_candidate
+from clnet.ops.elementwise_blas import blas_candidates
+from clnet.ops.expression import Expression
 from clnet.tensor_spec import TensorSpec
 
 #: state + increment
 ADD = Expression.of("Add")
-#: weight - rate * gradient, from (weight, gradient, rate): gradient descent
-SGD = Expression(3, (Step("Mul", (2, 1)), Step("Sub", (0, 3))))
 
 
 @register
 @dataclass(frozen=True)
 class Update(Op):
-    """state <- expression(state, *others), in the state's own memory.
+    """states <- expression(*states, *others), each in its own memory.
 
-    Every optimizer step is made of these. Input 0 is a ``state`` value, the others are broadcast
-    to its shape; all have its dtype. The node must stand behind all that read the old value.
+    Every optimizer step is made of these. The first inputs are ``state`` values of one shape, the
+    others are broadcast to it. ``results`` names the values of the expression that become the
+    states' new ones, in their order, counted from the last (-1). The node must stand behind all
+    that read the old values.
     """
 
     expression: Expression
+    results: tuple[int, ...] = (-1,)
     foldable = False
     updates_state = True
 
@@ -38,17 +40,25 @@ class Update(Op):
         return f"Update {self.expression.label}"
 
     def infer(self, *inputs: TensorSpec | None) -> tuple[TensorSpec, ...]:
-        (result,) = Elementwise(self.expression).infer(*inputs)
-        if result != inputs[0]:
-            raise ShapeError(f"the new value is {result}, the state is {inputs[0]}")
-        return (result,)
+        specs = [s for s in inputs if s is not None]
+        shape = np.broadcast_shapes(*(s.shape for s in specs))
+        dtypes = self.expression.dtypes([s.dtype for s in specs])
+        new = tuple(TensorSpec(shape, dtypes[r]) for r in self.results)
+        for result, state in zip(new, specs, strict=False):
+            if result != state:
+                raise ShapeError(f"the new value is {result}, the state is {state}")
+        return new
 
     def reference(self, *inputs: np.ndarray | None) -> tuple[np.ndarray, ...]:
-        return Elementwise(self.expression).reference(*inputs)
+        arrays = [a for a in inputs if a is not None]
+        values = self.expression.evaluate_all(*arrays)
+        return tuple(np.broadcast_to(values[r], arrays[0].shape) for r in self.results)
 
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
-        # Each work-item reads its elements before it writes them, and no others of the state.
-        return [
-            replace(c, name="in place", placements=(Placement(Out(), In(0)),))
-            for c in Elementwise(self.expression).lower(workload, device)
-        ]
+        # Each work-item reads its elements before it writes them, and no others of the states.
+        candidates = [elementwise_candidate(self.expression, self.results, workload, device)]
+        if len(self.results) == 1:
+            copied = blas_candidates(self.expression, workload, device)
+            candidates += [replace(c, calls=c.calls[1:]) for c in copied]  # it is there already
+        places = tuple(Placement(Out(i), In(i)) for i in range(len(self.results)))
+        return [replace(c, placements=places) for c in candidates]

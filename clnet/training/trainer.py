@@ -17,9 +17,20 @@ from clnet.runtime.states import States
 from clnet.session.compile import Compiled, compile_graph
 from clnet.training.data import Samples
 from clnet.training.history import History
+from clnet.training.losses import find_loss
 from clnet.training.network import Network
 from clnet.training.optimizers import SGD, Optimizer
-from clnet.training.step import CURSOR, TOTALS, network_graph, states_of, step_graph
+from clnet.training.schedules import rate_at
+from clnet.training.step import (
+    CURSOR,
+    SCALAR,
+    SEED,
+    STEP,
+    TOTALS,
+    network_graph,
+    states_of,
+    step_graph,
+)
 
 #: Batches are written to the device in chunks of at most so many bytes and so many steps; only
 #: between chunks does the host wait for the device.
@@ -29,9 +40,10 @@ CHUNK_BYTES, CHUNK_STEPS = 8 << 20, 256
 class Trainer:
     """Trains ``net`` on a device; the weights live there until they are asked for.
 
-    ``loss`` is "cross_entropy" (mean over a batch; integer labels). Use as a context manager, or
-    call :meth:`close`, to release the device's memory early. Not to be shared between threads.
-    Raises InputError for an unknown loss, DeviceError where no device fits.
+    ``loss`` names one of :data:`clnet.training.losses.LOSSES`: "cross_entropy" (integer labels),
+    "mse", "l1", "bce_with_logits" or "dice" (floats of the output's shape). Use as a context
+    manager, or call :meth:`close`, to release the device's memory early. Not to be shared between
+    threads. Raises InputError for an unknown loss, DeviceError where no device fits.
     """
 
     def __init__(
@@ -41,9 +53,10 @@ class Trainer:
         optimizer: Optimizer | None = None,
         device: str | int | Device | None = None,
     ) -> None:
-        self.net, self.loss, self.optimizer = net, loss, optimizer or SGD()
+        self.net, self.loss = net, find_loss(loss)
+        self.optimizer: Optimizer = optimizer or SGD()
         self.device = find_device(device)
-        self._states = States(self.device, states_of(net))
+        self._states = States(self.device, states_of(net, self.optimizer))
         self._plans: dict[tuple[str, int], Compiled] = {}
         self._finalizer = weakref.finalize(self, _release, self._plans, self._states)
 
@@ -72,11 +85,11 @@ class Trainer:
         plan = self._step_plan("train", batch_size)
         history = History()
         rng = np.random.default_rng(seed)
+        with self._states.map(SEED, write=True) as view:
+            view[...] = rng.integers(1 << 32, dtype=np.uint32)
         for epoch in range(epochs):
             started = time.perf_counter()
-            with _writing(plan, "learning_rate") as rate:
-                rate[...] = self.optimizer.rate(epoch)
-            result = self._pass(plan, samples, rng.permutation(len(samples)))
+            result = self._pass(plan, samples, rng.permutation(len(samples)), epoch)
             history.seconds.append(time.perf_counter() - started)
             history.loss.append(result["loss"])
             history.accuracy.append(result["accuracy"])
@@ -137,36 +150,55 @@ class Trainer:
         self.close()
 
     def _checked(self, x: np.ndarray, y: np.ndarray) -> Samples:
-        return Samples.checked(x, y, self.net.input_shape, self.net.output_shape)
+        return Samples.checked(x, y, self.net.input_shape, self.net.output_shape, self.loss)
 
     def _evaluate(self, samples: Samples, batch: int) -> dict[str, float]:
         return self._pass(self._step_plan("evaluate", batch), samples, np.arange(len(samples)))
 
-    def _pass(self, plan: Compiled, samples: Samples, order: np.ndarray) -> dict[str, float]:
-        """Run a plan's steps over the samples in ``order``; mean loss and accuracy."""
-        steps, batch = plan.inputs["labels"].spec.shape[:2]
+    def _pass(
+        self, plan: Compiled, samples: Samples, order: np.ndarray, epoch: int | None = None
+    ) -> dict[str, float]:
+        """Run a plan's steps over the samples in ``order``, training in an ``epoch``; mean loss and
+        accuracy."""
+        steps, batch = plan.inputs["targets"].spec.shape[:2]
         self._clear(TOTALS)
         for start in range(0, len(order), steps * batch):
             chosen = order[start : start + steps * batch]
-            with _writing(plan, "samples") as x, _writing(plan, "labels") as y:
+            with _writing(plan, "samples") as x, _writing(plan, "targets") as y:
                 samples.fill(chosen, x, y)
+            if epoch is not None:
+                self._write_scalars(plan, epoch, steps)
             self._clear(CURSOR)
             for _ in range(-(-len(chosen) // batch)):
                 plan.executable.run()
         loss, correct, count = self._states.read(TOTALS).tolist()
         return {"loss": loss / max(1, count), "accuracy": correct / max(1, count)}
 
+    def _write_scalars(self, plan: Compiled, epoch: int, steps: int) -> None:
+        """What the optimizer takes from the host, for the next ``steps`` steps of an epoch."""
+        first = int(self._states.read(STEP))
+        rate = self.optimizer.learning_rate
+        rows = np.array(
+            [self.optimizer.scalars(rate_at(rate, epoch, step), step)
+             for step in range(first, first + steps)]
+        ).T  # fmt: skip
+        for i, row in enumerate(rows):
+            with _writing(plan, f"{SCALAR}{i}") as view:
+                view[...] = row
+
     def _clear(self, state: str) -> None:
         with self._states.map(state, write=True) as view:
             view[...] = 0
 
     def _step_plan(self, kind: str, batch: int) -> Compiled:
-        optimizer = self.optimizer if kind == "train" else None
         sample_bytes = 4 * max(1, int(np.prod(self.net.input_shape)))
         steps = min(CHUNK_STEPS, max(1, CHUNK_BYTES // (batch * sample_bytes)))
-        return self._plan(
-            kind, batch, lambda: step_graph(self.net, self.loss, optimizer, steps, batch)
-        )
+
+        def graph() -> Graph:
+            train = kind == "train"
+            return step_graph(self.net, self.loss.name, self.optimizer, steps, batch, train=train)
+
+        return self._plan(kind, batch, graph)
 
     def _plan(self, kind: str, batch: int, graph: Callable[[], Graph]) -> Compiled:
         """Compiled once per kind and batch size; all plans share the states."""

@@ -8,7 +8,8 @@ from harness import device
 
 from clnet.errors import ShapeError
 from clnet.graph import GraphBuilder
-from clnet.ops.update import ADD, SGD, Update
+from clnet.ops.formula import trace
+from clnet.ops.update import ADD, Update
 from clnet.runtime.states import States
 from clnet.session.compile import compile_graph
 
@@ -19,7 +20,8 @@ def test_states_are_updated_in_place(shape: tuple[int, ...]) -> None:
     weight, gradient = rng.standard_normal((2, *shape)).astype(np.float32)
     build = GraphBuilder()
     state = build.state(weight, "weight")
-    build.add(Update(SGD), state, build.constant(gradient), build.input("rate", ()))
+    descent = Update(*trace(lambda w, g, rate: (w - rate * g,), 3))
+    build.add(descent, state, build.constant(gradient), build.input("rate", ()))
     states = States(device(), {"weight": weight})
     compiled = compile_graph(build.graph, device(), states=states)
     executable = compiled.executable

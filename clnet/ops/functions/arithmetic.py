@@ -65,6 +65,8 @@ row("Max", 2, "({0} > {1} | {0} != {0} ? {0} : {1})", np.maximum, dtypes=NUMBER)
 
 row("Scale", 1, "{0} * ({T}){factor}", lambda x, factor: x * factor, params={"factor": 1.5},
     gradient=chain("Scale g"))  # fmt: skip
+row("Shift", 1, "{0} + ({T}){offset}", lambda x, offset: x + offset, params={"offset": 0.5},
+    gradient=chain("g"))  # fmt: skip
 row("Abs", 1, "fabs({0})", np.abs, integer="({0} < ({T})0 ? -{0} : {0})", dtypes=NUMBER,
     gradient=chain("AbsGradient 0 g"))  # fmt: skip
 row("Neg", 1, "-{0}", np.negative, dtypes=NUMBER, gradient=chain("Neg g"))
