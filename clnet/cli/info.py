@@ -10,7 +10,7 @@ from clnet.cli.arguments import add_model
 from clnet.cli.output import amount, count, dimensions, print_fields, print_json, print_table
 
 if TYPE_CHECKING:
-    from clnet.graph import Graph, Node, Value
+    from clnet.graph import Graph, Value
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -41,6 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def describe(graph: Graph) -> dict[str, Any]:
     """A graph as plain data: inputs, outputs, nodes, totals."""
+    from clnet.ops.base import workload_of
+
     weights = [v for v in graph.values() if v.data is not None]
     nodes = [
         {
@@ -50,7 +52,7 @@ def describe(graph: Graph) -> dict[str, Any]:
             "parameters": sum(
                 v.spec.size for v in node.inputs if v is not None and v.data is not None
             ),
-            "macs": multiply_adds(node),
+            "macs": node.op.multiply_adds(workload_of(node)),
         }
         for node in graph.nodes
     ]
@@ -65,22 +67,6 @@ def describe(graph: Graph) -> dict[str, Any]:
             "macs": sum(node["macs"] for node in nodes),
         },
     }
-
-
-def multiply_adds(node: Node) -> int:
-    """Multiply-adds of a convolution or matrix product; 0 for everything else."""
-    op, output = node.op, node.output.spec
-    specs = [v.spec for v in node.inputs if v is not None]
-    match type(op).__name__:
-        case "Conv":
-            return output.size * (specs[1].size // max(1, specs[1].shape[0]))
-        case "ConvTranspose":
-            return specs[0].size * (specs[1].size // max(1, specs[1].shape[0]))
-        case "Gemm":
-            return output.size * specs[0].shape[0 if op.trans_a else 1]
-        case "MatMul":
-            return output.size * specs[0].shape[-1]
-    return 0
 
 
 def _tensor(name: str, value: Value) -> dict[str, Any]:

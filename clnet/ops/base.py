@@ -47,6 +47,11 @@ class Op:
         """The ways to compute the op on this device, the untuned default first."""
         raise NotImplementedError(type(self).__name__)
 
+    def multiply_adds(self, workload: Workload) -> int:
+        """Multiply-adds by the op's definition, whatever the algorithm: of convolutions and matrix
+        products, which are what takes time; 0 for everything else."""
+        return 0
+
     def vjp(
         self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
     ) -> tuple[Value | None, ...]:
@@ -105,6 +110,16 @@ class Case:
     tolerance_fp16: float = 1e-2
     #: Whether the gradient is checked, and where not all floating inputs have one: of which.
     differentiable: bool | tuple[int, ...] = False
+
+
+def workload_of(node: Node) -> Workload:
+    """A node as a problem to solve."""
+    return Workload(
+        node.op,
+        tuple(v.spec if v is not None else None for v in node.inputs),
+        tuple(v.spec for v in node.outputs),
+        tuple(v is not None and v.is_constant for v in node.inputs),
+    )
 
 
 _REGISTRY: list[type[Op]] = []

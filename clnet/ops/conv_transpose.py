@@ -97,6 +97,10 @@ class ConvTranspose(Op):
         y = y.astype(x.dtype)
         return (self.epilogue.evaluate(y, *extras) if self.epilogue.steps else y,)
 
+    def multiply_adds(self, workload: Workload) -> int:
+        weights = workload.input(1)
+        return workload.input(0).size * (weights.size // weights.shape[0])
+
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
         problem = transposed(workload, device)
         phases = by_phase(problem) if device.is_cpu else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from clnet.errors import ClnetError, ShapeError
 from clnet.graph import Graph, Node, Value
 from clnet.memory.arena import ArenaPlan, Block, plan_arena
 from clnet.memory.placement import Kind, Placements, Tensor
+from clnet.ops.base import workload_of
 from clnet.passes.pipeline import optimize
 from clnet.runtime.devices import Device
 from clnet.runtime.executable import BoundCall, Executable, Region
@@ -60,6 +61,33 @@ class LoweredNode:
         return value
 
 
+@dataclass(frozen=True)
+class Layer:
+    """What a node is and how it is computed, for people. ``nbytes`` are its operands', each counted
+    once: the least that has to be moved."""
+
+    name: str
+    op: str
+    candidate: str
+    shape: tuple[int, ...]  #: of its first output
+    multiply_adds: int
+    nbytes: int
+
+    @classmethod
+    def of(cls, lowered: LoweredNode) -> Layer:
+        """From the node itself."""
+        node = lowered.node
+        operands = {v for v in (*node.inputs, *node.outputs) if v is not None}
+        return cls(
+            node.name,
+            node.op.label,
+            lowered.candidate.name,
+            node.output.spec.shape,
+            node.op.multiply_adds(workload_of(node)),
+            sum(v.spec.nbytes for v in operands),
+        )
+
+
 @dataclass
 class Compiled:
     """What a session runs, and where its inputs, outputs and states are."""
@@ -72,9 +100,7 @@ class Compiled:
     weight_bytes: int
     build_seconds: float
     tuned: int  #: nodes with a tuning record of their own
-    layers: list[tuple[str, str, str, int]] = field(
-        default_factory=list
-    )  # name, op, candidate, calls
+    layers: list[Layer]  #: of each call of the executable, the layer that it is for
 
 
 def compile_graph(
@@ -155,10 +181,7 @@ class _Compiler:
             self.weight_bytes,
             time.perf_counter() - started,
             self.choose.exact if isinstance(self.choose, RecordedChoice) else 0,
-            [
-                (n.node.name, n.node.op.label, n.candidate.name, len(n.candidate.calls))
-                for n in self.lowered
-            ],
+            self.layers(),
         )
 
     def lower(self) -> None:
@@ -166,12 +189,7 @@ class _Compiler:
         for node in self.graph.nodes:
             if all(v.spec.size == 0 for v in node.outputs):
                 continue
-            workload = Workload(
-                node.op,
-                tuple(v.spec if v is not None else None for v in node.inputs),
-                tuple(v.spec for v in node.outputs),
-                tuple(v is not None and v.is_constant for v in node.inputs),
-            )
+            workload = workload_of(node)
             try:
                 candidates = (
                     [on_host(node)]
@@ -211,6 +229,11 @@ class _Compiler:
         for lowered in self.lowered:
             for i, nbytes in enumerate(lowered.candidate.workspace):
                 yield Scratch(lowered.node, i), Tensor(nbytes)
+
+    def layers(self) -> list[Layer]:
+        """One per call; the calls of a node share theirs."""
+        found = {id(n): Layer.of(n) for n, _ in self.calls}
+        return [found[id(n)] for n, _ in self.calls]
 
     def plan(self) -> ArenaPlan:
         """Lifetimes of the tensors that own scratch memory, and their offsets in the arena."""

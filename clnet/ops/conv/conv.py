@@ -92,6 +92,10 @@ class Conv(Op):
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
         return candidates(ConvProblem.of(workload, device))
 
+    def multiply_adds(self, workload: Workload) -> int:
+        weights = workload.input(1)
+        return workload.output.size * (weights.size // weights.shape[0])
+
     def vjp(
         self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
     ) -> tuple[Value | None, ...]:

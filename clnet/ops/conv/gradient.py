@@ -89,6 +89,10 @@ class ConvWeightGradient(Op):
             dw[whole + tap] = np.einsum("ngmp,ngcp->gmc", grads, seen)
         return (dw.reshape(spec.shape).astype(x.dtype),)
 
+    def multiply_adds(self, workload: Workload) -> int:
+        dw = workload.output
+        return workload.input(1).size * (dw.size // dw.shape[0])
+
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
         x, dy = workload.input(0), workload.input(1)
         geometry = Geometry.of(

@@ -88,6 +88,9 @@ class Gemm(Op):
         )
         return candidates(product, device)
 
+    def multiply_adds(self, workload: Workload) -> int:
+        return workload.output.size * workload.input(0).shape[0 if self.trans_a else 1]
+
     def vjp(
         self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
     ) -> tuple[Value | None, ...]:

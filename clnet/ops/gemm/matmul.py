@@ -67,6 +67,9 @@ class MatMul(Op):
         )  # fmt: skip
         return candidates(product, device)
 
+    def multiply_adds(self, workload: Workload) -> int:
+        return workload.output.size * workload.input(0).shape[-1]
+
     def vjp(
         self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
     ) -> tuple[Value | None, ...]:
