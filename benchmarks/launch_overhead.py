@@ -23,7 +23,7 @@ from clnet.calls import In, KernelCall, Out
 from clnet.runtime.devices import Device, find_device
 from clnet.runtime.executable import BoundCall, Executable, Region
 from clnet.runtime.memory import Buffer
-from clnet.runtime.opencl import cl
+from clnet.runtime.profiling import Profiler
 from clnet.tensor_spec import TensorSpec
 
 LAUNCHES = 200
@@ -63,16 +63,9 @@ def enqueue_only(executable: Executable) -> float:
     return seconds
 
 
-def kernels_alone(executable: Executable, device: Device) -> float:
-    """Seconds that the kernels take by the driver's own account."""
-    queue = cl.CommandQueue(device.context, properties=cl.command_queue_properties.PROFILING_ENABLE)
-    events = [
-        function(queue, *arguments[1:])
-        for function, arguments in executable._steps
-        if function is cl.enqueue_nd_range_kernel
-    ]
-    queue.finish()
-    return sum(e.profile.end - e.profile.start for e in events) * 1e-9
+def kernels_alone(profiler: Profiler) -> float:
+    """Seconds that the calls take by the driver's own account."""
+    return sum(span.seconds for span in profiler.run())
 
 
 def main() -> int:
@@ -86,13 +79,14 @@ def main() -> int:
     if options.model:
         session = clnet.load(options.model, device)
         session.run({i.name: np.zeros(i.shape, i.dtype) for i in session.inputs})
-        executable = session._compiled.executable
+        executable = session.compiled.executable
     else:
         executable = empty_plan(device)
     count = executable.launches
     total = smallest(lambda: whole_run(executable), options.runs)
     loop = smallest(lambda: enqueue_only(executable), options.runs)
-    alone = smallest(lambda: kernels_alone(executable, device), max(1, options.runs // 4))
+    profiler = Profiler(executable)
+    alone = smallest(lambda: kernels_alone(profiler), max(1, options.runs // 4))
     overhead = (total - alone) / count * 1e6
     print(
         f"{device}: {count} launches in {total * 1e6:.0f} µs, the kernels alone {alone * 1e6:.0f}"

@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.weights,
         )
     with session, working(f"running {arguments.model}"):
-        _fill_inputs(session)
+        fill_inputs(session)
         for _ in range(arguments.warmup):
             _run_once(session)
         before = session.stats.bytes_copied
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _fill_inputs(session: Session) -> None:
+def fill_inputs(session: Session) -> None:
     """Random numbers; zeros where integers may be indices."""
     import numpy as np
 

@@ -52,6 +52,10 @@ class Op:
         products, which are what takes time; 0 for everything else."""
         return 0
 
+    def kind(self, workload: Workload) -> str:
+        """The op's name in tables that sum up layers of a kind."""
+        return self.label
+
     def vjp(
         self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
     ) -> tuple[Value | None, ...]:

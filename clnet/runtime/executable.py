@@ -56,7 +56,8 @@ class Executable:
         self._buffers = buffers
         self._regions: dict[tuple[int, int, int], Any] = {}
         program_cache(device).build(b.call for b in calls if isinstance(b.call, KernelCall))
-        self._steps = [self._bind(bound) for bound in calls]
+        self.calls = tuple(calls)
+        self._steps = [self.bind(bound, self.queue) for bound in calls]
 
     @property
     def launches(self) -> int:
@@ -88,17 +89,18 @@ class Executable:
             buffer.release()
         self._buffers.clear()
 
-    def _bind(self, bound: BoundCall) -> tuple[Callable[..., object], tuple[Any, ...]]:
+    def bind(self, bound: BoundCall, queue: Any) -> tuple[Callable[..., object], tuple[Any, ...]]:
+        """A function, and arguments with which it enqueues the call; steps on the host wait."""
         call = bound.call
         if isinstance(call, HostCall):
             return self._run_host, (call, bound.operands)
         memory = [self._memory(r) for r in bound.operands]
         if isinstance(call, BlasCall):
-            return blas.bind(call, self.queue, memory), ()
+            return blas.bind(call, queue, memory), ()
         operands = iter(memory)
         kernel, local_size = program_cache(self.device).kernel(call)
         kernel.set_args(*(a if isinstance(a, np.generic) else next(operands) for a in call.args))
-        return cl.enqueue_nd_range_kernel, (self.queue, kernel, call.global_size, local_size)
+        return cl.enqueue_nd_range_kernel, (queue, kernel, call.global_size, local_size)
 
     def _memory(self, region: Region) -> Any:
         key = (id(region.buffer), region.offset, region.spec.nbytes)

@@ -67,7 +67,7 @@ class Layer:
     once: the least that has to be moved."""
 
     name: str
-    op: str
+    kind: str  #: of op
     candidate: str
     shape: tuple[int, ...]  #: of its first output
     multiply_adds: int
@@ -76,14 +76,14 @@ class Layer:
     @classmethod
     def of(cls, lowered: LoweredNode) -> Layer:
         """From the node itself."""
-        node = lowered.node
+        node, workload = lowered.node, workload_of(lowered.node)
         operands = {v for v in (*node.inputs, *node.outputs) if v is not None}
         return cls(
             node.name,
-            node.op.label,
+            node.op.kind(workload),
             lowered.candidate.name,
             node.output.spec.shape,
-            node.op.multiply_adds(workload_of(node)),
+            node.op.multiply_adds(workload),
             sum(v.spec.nbytes for v in operands),
         )
 

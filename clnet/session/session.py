@@ -92,6 +92,12 @@ class Session:
         return _describe(self._compiled.outputs)
 
     @property
+    def compiled(self) -> Compiled:
+        """What it runs, for tools that look inside."""
+        self._check_open()
+        return self._compiled
+
+    @property
     def stats(self) -> SessionStats:
         """Launches per run, bytes copied so far, bytes of arena and weights, seconds spent."""
         compiled = self._compiled

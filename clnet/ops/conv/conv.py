@@ -92,6 +92,13 @@ class Conv(Op):
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
         return candidates(ConvProblem.of(workload, device))
 
+    def kind(self, workload: Workload) -> str:
+        x, w = workload.input(0), workload.input(1)
+        size = "x".join(map(str, w.shape[2:]))
+        if self.groups == 1:
+            return f"Conv {size}"
+        return f"Conv {size} {'depthwise' if self.groups == x.shape[1] else 'grouped'}"
+
     def multiply_adds(self, workload: Workload) -> int:
         weights = workload.input(1)
         return workload.output.size * (weights.size // weights.shape[0])
