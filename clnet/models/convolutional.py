@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clnet.models.layers import Activation, Conv, Dense, Flatten, MaxPool, Softmax
-from clnet.models.sequential import Sequential
+from clnet.models.layers import Activation, Conv, Dense, Flatten, Layer, MaxPool, Softmax
+from clnet.models.model import Sequential
 
 
 def lenet(input_shape: Sequence[int] = (1, 28, 28), classes: int = 10, seed: int = 0) -> Sequential:
@@ -14,14 +14,30 @@ def lenet(input_shape: Sequence[int] = (1, 28, 28), classes: int = 10, seed: int
     After LeCun et al., "Gradient-based learning applied to document recognition" (1998), in the
     form that later benchmarks train on MNIST.
     """
-    return Sequential(
-        [
-            Conv(6, 5), Activation("Tanh"), MaxPool(2),
-            Conv(16, 5), Activation("Tanh"), MaxPool(2),
-            Flatten(), Dense(120), Activation("Tanh"), Dense(classes), Softmax(),
-        ],
-        input_shape, seed,
-    )  # fmt: skip
+    return mnist_cnn(input_shape, classes, seed=seed)
+
+
+def mnist_cnn(
+    input_shape: Sequence[int] = (1, 28, 28),
+    classes: int = 10,
+    maps: Sequence[int] = (6, 16),
+    kernels: Sequence[int] = (5, 5),
+    units: Sequence[int] = (120,),
+    seed: int = 0,
+) -> Sequential:
+    """The form of network that the CUDA CNN of the benchmarks is given as: convolution and
+    max-pooling by turns, then fully connected layers; tanh everywhere, softmax at the end.
+
+    ``maps`` and ``kernels`` are of the convolutions, ``units`` of the hidden layers. As it stands
+    it is :func:`lenet`.
+    """
+    layers: list[Layer] = []
+    for channels, kernel in zip(maps, kernels, strict=True):
+        layers += [Conv(channels, kernel), Activation("Tanh"), MaxPool(2)]
+    layers.append(Flatten())
+    for count in units:
+        layers += [Dense(count), Activation("Tanh")]
+    return Sequential([*layers, Dense(classes), Softmax()], input_shape, seed)
 
 
 def digits_cnn(
