@@ -1,13 +1,13 @@
 // y[i] = x[i] * SCALE where the i-th random number is THRESHOLD or more, else 0.
 //
-// The random numbers are Philox2x32-10 (Salmon et al. 2011): two of counter (i / 2, step) and key
-// seed + LAYER_KEY.
+// The random numbers are Philox's: two of counter (i / 2, step) and key seed + LAYER_KEY.
 //
 // SIZE        elements
 // THRESHOLD   ratio * 2^32
 // LAYER_KEY   tells the dropouts of a network apart
 // SCALE       1 / (1 - ratio)
 #include "common.h"
+#include "philox.h"
 
 #ifndef SIZE
 #define SIZE 1024
@@ -21,15 +21,8 @@ __kernel void dropout(
     __global storage* y) {
     const int item = get_global_id(0);
     if (item * 2 >= SIZE) return;
-    uint left = item, right = step[0], key = seed[0] + LAYER_KEY;
-    for (int round = 0; round < 10; ++round) {
-        const uint high = mul_hi(0xD256D193u, left);
-        const uint low = 0xD256D193u * left;
-        left = high ^ key ^ right;
-        right = low;
-        key += 0x9E3779B9u;
-    }
+    const uint2 words = philox((uint2)(item, step[0]), seed[0] + LAYER_KEY);
     const int i = item * 2;
-    STORE(left >= THRESHOLD ? (real)LOAD(x, i) * SCALE : (real)0, y, i);
-    if (i + 1 < SIZE) STORE(right >= THRESHOLD ? (real)LOAD(x, i + 1) * SCALE : (real)0, y, i + 1);
+    STORE(words.x >= THRESHOLD ? (real)LOAD(x, i) * SCALE : (real)0, y, i);
+    if (i + 1 < SIZE) STORE(words.y >= THRESHOLD ? (real)LOAD(x, i + 1) * SCALE : (real)0, y, i + 1);
 }

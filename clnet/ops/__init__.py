@@ -1,6 +1,7 @@
 """All ops. Importing this package registers every one of them."""
 
 from clnet.ops import (
+    add_noise,
     arg_reduce,
     batch_normalization,
     cast,
@@ -29,6 +30,7 @@ from clnet.ops import (
     resize,
     roi_pool,
     slice,
+    smooth_field,
     softmax,
     softmax_cross_entropy,
     split,
@@ -36,6 +38,7 @@ from clnet.ops import (
     top_k,
     transpose,
     update,
+    warp,
 )
 from clnet.ops.base import Arg, Case, Op, register, registry, spelled
 
@@ -43,6 +46,7 @@ __all__ = [
     "Arg",
     "Case",
     "Op",
+    "add_noise",
     "arg_reduce",
     "batch_normalization",
     "cast",
@@ -73,6 +77,7 @@ __all__ = [
     "resize",
     "roi_pool",
     "slice",
+    "smooth_field",
     "softmax",
     "softmax_cross_entropy",
     "spelled",
@@ -81,4 +86,5 @@ __all__ = [
     "top_k",
     "transpose",
     "update",
+    "warp",
 ]

@@ -16,22 +16,8 @@ from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.cast import Cast
 from clnet.ops.checks import one_float_dtype, present
 from clnet.ops.lowering import ceil_div, float_defines, grid
+from clnet.ops.philox import WEYL, philox
 from clnet.tensor_spec import TensorSpec
-
-_MULTIPLIER, _WEYL, _ROUNDS = 0xD256D193, 0x9E3779B9, 10
-
-
-def philox(counter: np.ndarray, key: int) -> np.ndarray:
-    """Random uint32[..., 2] from counters uint32[..., 2]: Philox2x32-10.
-
-    Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3" (2011).
-    """
-    left, right = counter[..., 0].astype(np.uint64), counter[..., 1].astype(np.uint64)
-    for number in range(_ROUNDS):
-        product = left * np.uint64(_MULTIPLIER)
-        round_key = np.uint64((key + number * _WEYL) & 0xFFFFFFFF)
-        left, right = (product >> np.uint64(32)) ^ round_key ^ right, product & 0xFFFFFFFF
-    return np.stack([left, right], -1).astype(np.uint32)
 
 
 @register
@@ -67,7 +53,7 @@ class Dropout(Op):
         seed, step = (int(r) for r in random if r is not None)
         counter = np.empty((ceil_div(x.size, 2), 2), np.uint32)
         counter[:, 0], counter[:, 1] = np.arange(len(counter)), step
-        bits = philox(counter, (seed + self.layer * _WEYL) & 0xFFFFFFFF)
+        bits = philox(counter, (seed + self.layer * WEYL) & 0xFFFFFFFF)
         kept = bits.reshape(-1)[: x.size].reshape(x.shape) >= self.threshold
         return (np.where(kept, x / x.dtype.type(1 - self.ratio), 0).astype(x.dtype),)
 
@@ -84,7 +70,7 @@ class Dropout(Op):
             *float_defines(x.dtype, device),
             ("SIZE", x.size),
             ("THRESHOLD", f"{self.threshold}u"),
-            ("LAYER_KEY", f"{self.layer * _WEYL & 0xFFFFFFFF}u"),
+            ("LAYER_KEY", f"{self.layer * WEYL & 0xFFFFFFFF}u"),
             ("SCALE", f"((real){1 / (1 - self.ratio)!r}f)"),
         )
         args = (In(0), In(1), In(2), Out())

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from clnet.ops.dropout import Dropout, philox
+from clnet.ops.dropout import Dropout
+from clnet.ops.philox import philox
 
 
 @pytest.mark.parametrize(
