@@ -23,7 +23,7 @@ OPS = GRAPH | {"ops"}
 PASSES = OPS | {"passes"}
 RUNTIME = LEAVES | {"runtime"}
 SESSION = OPS | RUNTIME | {"importers", "passes", "autodiff", "memory", "tuning", "session"}
-TRAINING = SESSION | {"training", "exporters"}
+TRAINING = SESSION | {"training", "exporters", "datasets"}
 
 # What each part may import. A part that is not listed here, as the shell, may import anything.
 ALLOWED = {
@@ -38,6 +38,7 @@ ALLOWED = {
     "runtime": RUNTIME,
     "tuning": RUNTIME | {"tuning"},
     "session": SESSION,
+    "datasets": LEAVES | {"datasets"},
     "training": TRAINING,
     "models": TRAINING | {"models"},
     "light": TRAINING | {"light"},
