@@ -8,7 +8,7 @@ from pathlib import Path
 from clnet.errors import ModelError
 from clnet.graph import Graph
 from clnet.importers.caffe.importer import build_net
-from clnet.importers.caffe.text import MAX_SIZE, parse_text
+from clnet.importers.caffe.text import read_text
 from clnet.importers.caffe.weights import CaffeModel, NoWeights
 
 __all__ = ["read_caffe"]
@@ -31,12 +31,7 @@ def read_caffe(
     fit.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_SIZE + 1)
-    except OSError as error:
-        raise ModelError(f"cannot be read: {error.strerror}", file=path) from error
-    try:
-        net = parse_text(data.decode("utf-8-sig", "replace"))
+        net = read_text(path)
         return build_net(net, CaffeModel(weights) if weights else NoWeights(), input_shapes)
     except ModelError as error:
         raise error.located(file=path) from error

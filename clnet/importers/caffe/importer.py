@@ -19,12 +19,15 @@ from clnet.importers.names import shown
 Shapes = Mapping[str, Sequence[int]]
 
 
-def build_net(net: Message, weights: Weights, input_shapes: Shapes | None = None) -> Graph:
-    """The graph of a parsed net, with weights from wherever. Raises as ``read_caffe`` does."""
-    layers = read_layers(net)
+def build_net(
+    net: Message, weights: Weights, input_shapes: Shapes | None = None, *, training: bool = False
+) -> Graph:
+    """The graph of a parsed net, with weights from wherever: as it is tested, or as it is trained.
+    Raises as ``read_caffe`` does."""
+    layers = read_layers(net, "TRAIN" if training else "TEST")
     flow = trace(layers)
     _refuse_unsupported([layers[i] for i in flow.layers])
-    building = Building(net.text("name", "") or "net", weights)
+    building = Building(net.text("name", "") or "net", weights, training)
     values = _inputs(building, layers, flow, input_shapes or {})
     for number in flow.layers:
         layer = layers[number]

@@ -24,9 +24,9 @@ MAX_ELEMENTS = (1 << 31) - 1
 class Building:
     """What the layers of one net share: the graph so far, the weights, and who owns shared ones."""
 
-    def __init__(self, name: str, weights: Weights) -> None:
+    def __init__(self, name: str, weights: Weights, training: bool = False) -> None:
         self.build = GraphBuilder(name)
-        self.weights = weights
+        self.weights, self.training = weights, training
         self._owners: dict[str, tuple[str, int]] = {}
         self._bytes = 0
 
@@ -105,7 +105,8 @@ class CaffeLayer:
 
     def blob(self, index: int, shape: Sequence[int]) -> Value:
         """Weights ``index`` in ``shape``."""
-        return self.constant(self.array(index, shape))
+        array = np.asarray(self.array(index, shape), np.float32)
+        return self.building.build.constant(array, f"{self.layer.name}.{_blob_name(index)}")
 
     def array(self, index: int, shape: Sequence[int]) -> np.ndarray:
         """The values of weights ``index`` in ``shape``, float32."""
@@ -139,3 +140,8 @@ class CaffeLayer:
         if len(set(shapes)) > 1:
             raise ShapeError(f"bottoms of shapes {' and '.join(str(list(s)) for s in shapes)} "
                              "do not fit together")  # fmt: skip
+
+
+def _blob_name(index: int) -> str:
+    """What people call a layer's weights ``index``."""
+    return ("weight", "bias")[index] if index < 2 else str(index)

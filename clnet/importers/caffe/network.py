@@ -1,4 +1,4 @@
-"""The layers of a prototxt as its TEST phase has them, old forms made new."""
+"""The layers of a prototxt as one of its phases has them, old forms made new."""
 
 from __future__ import annotations
 
@@ -60,8 +60,9 @@ class Layer:
         return f"{shown(self.type)[1:-1]} {shown(self.name or ' '.join(self.tops))}"
 
 
-def read_layers(net: Message) -> list[Layer]:
-    """The layers in the file's order; what ``input`` declares becomes an Input layer in front.
+def read_layers(net: Message, phase: str = "TEST") -> list[Layer]:
+    """The layers of a phase in the file's order; what ``input`` declares becomes an Input layer in
+    front.
 
     Raises ModelError where the file is no net.
     """
@@ -74,7 +75,7 @@ def read_layers(net: Message) -> list[Layer]:
     for message in (*net.messages("layer"), *net.messages("layers")):
         layer = _from_v0(message) if message.has("layer") else _layer(message)
         try:
-            if _included(layer.fields, state):
+            if _included(layer.fields, state, phase):
                 layers.append(layer)
         except ModelError as error:
             raise error.located(node=layer.label) from error
@@ -166,20 +167,20 @@ def _without_padding(layers: Sequence[Layer]) -> Iterator[Layer]:
             yield layer
 
 
-def _included(layer: Message, state: Message) -> bool:
-    """Whether the layer is part of the net when it is tested."""
+def _included(layer: Message, state: Message, phase: str) -> bool:
+    """Whether the layer is part of the net in a phase."""
     include, exclude = layer.messages("include"), layer.messages("exclude")
     if include and exclude:
         raise ModelError("it has both include and exclude")
     if include:
-        return any(_meets(state, rule) for rule in include)
-    return not any(_meets(state, rule) for rule in exclude)
+        return any(_meets(state, rule, phase) for rule in include)
+    return not any(_meets(state, rule, phase) for rule in exclude)
 
 
-def _meets(state: Message, rule: Message) -> bool:
+def _meets(state: Message, rule: Message, phase: str) -> bool:
     level, stages = state.integer("level", 0), set(state.texts("stage"))
     return (
-        rule.choice("phase", "TEST", ("TRAIN", "TEST")) == "TEST"
+        rule.choice("phase", phase, ("TRAIN", "TEST")) == phase
         and level >= rule.integer("min_level", level)
         and level <= rule.integer("max_level", level)
         and stages.issuperset(rule.texts("stage"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from clnet.errors import ModelError
@@ -32,6 +33,16 @@ _LETTERS = dict(zip((b"n", b"t", b"r", b"a", b"b", b"f", b"v"), b"\n\t\r\a\b\f\v
 _CLOSING = {"{": "}", "<": ">"}
 
 Token = tuple[str, str, int]  # kind, text, position
+
+
+def read_text(path: Path) -> Message:
+    """A prototxt as a Message. Raises ModelError."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_SIZE + 1)
+        return parse_text(data.decode("utf-8-sig", "replace"))
+    except OSError as error:
+        raise ModelError(f"cannot be read: {error.strerror}", file=path) from error
 
 
 def parse_text(text: str) -> Message:

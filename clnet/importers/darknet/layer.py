@@ -40,10 +40,12 @@ class Layer:
         build: GraphBuilder,
         weights: Weights,
         input_size: tuple[int, int],
+        training: bool = False,
     ) -> None:
         self.options, self.index = section, index
         self.label = f"{_SHORT.get(section.kind, shown(section.kind)[1:-1])}_{index}"
         self.build, self.weights = build, weights
+        self.training = training
         self.input_size = input_size  #: height and width of the network's input
         self._previous, self._outputs = previous, outputs
         self._count = 0
@@ -59,9 +61,10 @@ class Layer:
         result: Value = self.add(elementwise(function, **params), *inputs)
         return result
 
-    def constant(self, array: Any) -> Value:
-        """A constant of float32."""
-        return self.build.constant(np.asarray(array, np.float32))
+    def constant(self, array: Any, name: str | None = None) -> Value:
+        """A constant of float32; weights have a ``name`` within the layer."""
+        full = None if name is None else f"{self.label}.{name}"
+        return self.build.constant(np.asarray(array, np.float32), full)
 
     def take(self, what: str, *shape: int) -> np.ndarray:
         """The layer's next weights as an array."""

@@ -57,8 +57,11 @@ def _with_weights(sections: list[Section], name: str, weights: Path, shapes: Sha
             raise error from None
 
 
-def build_network(sections: list[Section], name: str, weights: Weights, shapes: Shapes) -> Graph:
-    """The graph of a cfg's sections, with weights from wherever they come."""
+def build_network(
+    sections: list[Section], name: str, weights: Weights, shapes: Shapes, *, training: bool = False
+) -> Graph:
+    """The graph of a cfg's sections, with weights from wherever they come: as it predicts, or as it
+    is trained, with its dropouts."""
     build = GraphBuilder(name)
     try:
         shape = _input_shape(sections[0], shapes)
@@ -71,7 +74,7 @@ def build_network(sections: list[Section], name: str, weights: Weights, shapes: 
     raw: dict[str, Value] = {}
     last = (INPUT, value)
     for index, section in enumerate(sections[1:]):
-        layer = Layer(section, index, value, outputs, build, weights, size)
+        layer = Layer(section, index, value, outputs, build, weights, size, training)
         result = _convert(layer)
         if section.kind in DETECTORS:
             assert value is not None

@@ -10,6 +10,7 @@ from clnet.graph import Value
 from clnet.importers.caffe.layer import CaffeLayer
 from clnet.importers.caffe.network import dimensions
 from clnet.importers.caffe.registry import converter
+from clnet.ops.dropout import Dropout
 from clnet.ops.transpose import Transpose
 
 
@@ -20,6 +21,9 @@ def dropout(layer: CaffeLayer) -> Value:
     if param.flag("sample_weights_test"):
         raise UnsupportedError("dropout when tested (dropout_param.sample_weights_test)")
     ratio = param.real("dropout_ratio", 0.5)
+    if layer.building.training:
+        dropped: Value = layer.add(Dropout(ratio), layer.only())
+        return dropped
     if param.flag("scale_train", True):
         return layer.only()
     return layer.apply("Scale", layer.only(), factor=1 - ratio)

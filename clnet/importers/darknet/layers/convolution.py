@@ -39,7 +39,8 @@ def _statistics(layer: Layer, channels: int) -> list[np.ndarray]:
 
 def _normalized(layer: Layer, x: Value, bias: np.ndarray, statistics: list[np.ndarray]) -> Value:
     scale, mean, variance = statistics
-    parameters = [layer.constant(a) for a in (scale, bias, mean, variance)]
+    named = {"scale": scale, "bias": bias, "mean": mean, "variance": variance}
+    parameters = [layer.constant(array, name) for name, array in named.items()]
     result: Value = layer.add(BatchNormalization(EPSILON), x, *parameters)
     return result
 
@@ -50,9 +51,11 @@ def _linear(
 ) -> Value:  # fmt: skip
     """``op`` of x and weights, then the bias, or the batch normalisation that holds it."""
     if not statistics:
-        biased: Value = layer.add(op, x, layer.constant(weights), layer.constant(bias))
+        named = layer.constant(weights, "weight"), layer.constant(bias, "bias")
+        biased: Value = layer.add(op, x, *named)
         return biased
-    return _normalized(layer, layer.add(op, x, layer.constant(weights)), bias, statistics)
+    y = layer.add(op, x, layer.constant(weights, "weight"))
+    return _normalized(layer, y, bias, statistics)
 
 
 def _padding(layer: Layer) -> tuple[int, int]:

@@ -8,14 +8,23 @@ from clnet.errors import ShapeError, UnsupportedError
 from clnet.graph import Value
 from clnet.importers.darknet.layer import Layer
 from clnet.importers.darknet.registry import converter
+from clnet.ops.dropout import Dropout
 from clnet.ops.pooling import AveragePool
 from clnet.ops.slice import Slice
 from clnet.ops.softmax import Softmax
 
 
-@converter("dropout", "cost", "empty", "silence")
+@converter("dropout")
+def dropout(layer: Layer) -> Value:
+    """Acts in training alone."""
+    ratio = layer.options.real("probability", 0.5)
+    dropped: Value = layer.add(Dropout(ratio), layer.input) if layer.training else layer.input
+    return dropped
+
+
+@converter("cost", "empty", "silence")
 def nothing(layer: Layer) -> Value:
-    """Layers that only act in training."""
+    """Layers that compute nothing."""
     return layer.input
 
 
@@ -45,10 +54,13 @@ def softmax(layer: Layer) -> Value:
     count = math.prod(shape)
     if count % groups or temperature == 0:
         raise ShapeError(f"{count} inputs, groups={groups}, temperature={temperature:g}")
-    y = layer.reshape(x, batch, groups, count // groups)
     if temperature != 1:
-        y = layer.apply("Scale", y, factor=1 / temperature)
-    return layer.reshape(layer.add(Softmax(2), y), batch, *shape)
+        x = layer.apply("Scale", x, factor=1 / temperature)
+    if groups == 1 and len(shape) == 1:
+        scores: Value = layer.add(Softmax(1), x)
+        return scores
+    y = layer.add(Softmax(2), layer.reshape(x, batch, groups, count // groups))
+    return layer.reshape(y, batch, *shape)
 
 
 @converter("normalization", "lrn")
