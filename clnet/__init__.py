@@ -12,31 +12,39 @@ from clnet.errors import (
     InputError,
     ModelError,
     ShapeError,
+    TrainingError,
     UnsupportedError,
 )
 
 if TYPE_CHECKING:
-    from clnet import models
-    from clnet.models import Sequential, layers
+    from clnet import datasets, models
+    from clnet.models import Model, Sequential, layers
+    from clnet.models.layers import Input
     from clnet.runtime.devices import devices
     from clnet.session.load import load
     from clnet.session.session import Session
     from clnet.session.tune import tune
-    from clnet.training import Trainer, optimizers, schedules
+    from clnet.training import Augmentation, EarlyStop, Trainer, optimizers, schedules
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Augmentation",
     "BuildError",
     "ClnetError",
     "DeviceError",
+    "EarlyStop",
+    "Input",
     "InputError",
+    "Model",
     "ModelError",
     "Sequential",
     "Session",
     "ShapeError",
     "Trainer",
+    "TrainingError",
     "UnsupportedError",
+    "datasets",
     "devices",
     "layers",
     "load",
@@ -49,7 +57,11 @@ __all__ = [
 #: What needs OpenCL is imported when it is first asked for, so that `clnet --help` is instant and
 #: `clnet doctor` runs where OpenCL itself is what is missing.
 _LAZY = {
-    "Sequential": "clnet.models.sequential",
+    "Augmentation": "clnet.training.augmentation",
+    "EarlyStop": "clnet.training.early_stop",
+    "Input": "clnet.models.layers",
+    "Model": "clnet.models.model",
+    "Sequential": "clnet.models.model",
     "Session": "clnet.session.session",
     "Trainer": "clnet.training.trainer",
     "devices": "clnet.runtime.devices",
@@ -57,6 +69,7 @@ _LAZY = {
     "tune": "clnet.session.tune",
 }
 _LAZY_MODULES = {
+    "datasets": "clnet.datasets",
     "layers": "clnet.models.layers",
     "models": "clnet.models",
     "onnx_backend": "clnet.onnx_backend",

@@ -37,6 +37,10 @@ class InputError(ClnetError):
     """What the caller passed does not fit the session: name, shape, dtype or value."""
 
 
+class TrainingError(ClnetError):
+    """Training that cannot go on: its loss is no number any more."""
+
+
 class DeviceError(ClnetError):
     """No OpenCL device, not the one asked for, or one that fails."""
 

@@ -72,6 +72,12 @@ class Executable:
         except cl.Error as error:
             raise DeviceError(f"{self.device}: a launch failed: {error}") from None
 
+    def fence(self) -> Any:
+        """An event that is complete, and can be waited for, once all that is enqueued has run."""
+        event = cl.enqueue_marker(self.queue)
+        self.queue.flush()
+        return event
+
     def map(self, region: Region, *, write: bool) -> AbstractContextManager[np.ndarray]:
         """A view of a region; see :meth:`clnet.runtime.memory.Buffer.map`."""
         spec = region.spec

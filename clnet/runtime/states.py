@@ -22,19 +22,27 @@ class States:
     """
 
     def __init__(self, device: Device, arrays: Mapping[str, np.ndarray]) -> None:
-        self.queue = device.new_queue()
+        self.device, self.queue = device, device.new_queue()
         self.transfers = Transfers()
         self.regions: dict[str, Region] = {}
         try:
             for name, array in arrays.items():
-                spec = TensorSpec.of(array)
-                buffer = Buffer(device.context, spec.nbytes, device.memory_policy)
-                self.regions[name] = Region(buffer, 0, spec)
-                with self.map(name, write=True) as view:
-                    view[...] = array
+                self.add(name, array)
         except ClnetError:
             self.release()
             raise
+
+    def add(self, name: str, array: np.ndarray) -> None:
+        """Another state, which begins as ``array``."""
+        spec = TensorSpec.of(array)
+        buffer = Buffer(self.device.context, spec.nbytes, self.device.memory_policy)
+        self.regions[name] = Region(buffer, 0, spec)
+        self.write(name, array)
+
+    def write(self, name: str, array: np.ndarray) -> None:
+        """Give a state a new value."""
+        with self.map(name, write=True) as view:
+            view[...] = array
 
     def map(self, name: str, *, write: bool) -> AbstractContextManager[np.ndarray]:
         """A view of a state; waits for what is enqueued. See

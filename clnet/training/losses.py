@@ -10,7 +10,8 @@ from clnet.errors import InputError
 from clnet.graph import GraphBuilder, Value
 from clnet.ops.dice_loss import DiceLoss
 from clnet.ops.element_loss import ElementLoss
-from clnet.ops.softmax import Softmax
+from clnet.ops.reshape import Reshape
+from clnet.ops.softmax import LogSoftmax, Softmax
 from clnet.ops.softmax_cross_entropy import SoftmaxCrossEntropy
 
 
@@ -52,14 +53,20 @@ class Loss:
 
 
 def _cross_entropy(build: GraphBuilder, output: Value, labels: Value) -> Measured:
-    """Through a Softmax over C at the end of the network, to its logits."""
-    last = build.graph.producers().get(output)
-    if last is not None and isinstance(last.op, Softmax):
-        if last.op.axis % output.spec.rank != 1:
+    """Through a Softmax over C at the end of the network, to its logits; also through what only
+    drops dimensions of one behind it."""
+    producers, value = build.graph.producers(), output
+    while (last := producers.get(value)) and isinstance(last.op, Reshape):
+        assert last.inputs[0] is not None
+        value = last.inputs[0]
+    logits = output
+    if last is not None and isinstance(last.op, Softmax | LogSoftmax):
+        assert last.inputs[0] is not None
+        logits = last.inputs[0]
+        if last.op.axis % value.spec.rank != 1 or output.spec.shape[:2] != value.spec.shape[:2]:
             raise InputError("cross-entropy needs the network's Softmax over axis 1")
-        (logits,) = last.inputs
-    else:
-        logits = output
+        if value is not output:
+            logits = build.add(Reshape(output.spec.shape), logits, name="logits")
     return _measured(build, SoftmaxCrossEntropy(), logits, labels)
 
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from clnet.errors import InputError
 from clnet.ops.formula import Term
 from clnet.training.schedules import Rate
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class Optimizer(Protocol):
@@ -35,6 +38,9 @@ class Optimizer(Protocol):
     @property
     def slots(self) -> tuple[str, ...]:
         """Names of the tensors that are kept for each weight."""
+
+    def of(self, name: str) -> Optimizer:
+        """How it treats the parameter of that name."""
 
     def scalars(self, rate: float, step: int) -> tuple[float, ...]:
         """What changes from step to step, given the learning rate and the step, from 0 on."""
@@ -69,6 +75,10 @@ class _Base:
             for value in values if isinstance(values, Sequence) else (values,):
                 if not 0 <= value < 1:
                     raise InputError(f"{name}: {share} is {values}, which must lie within [0, 1)")
+
+    def of(self, name: str) -> Self:
+        """Every parameter alike."""
+        return self
 
     def scalars(self, rate: float, step: int) -> tuple[float, ...]:
         """The learning rate alone."""

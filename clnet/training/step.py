@@ -21,8 +21,8 @@ from clnet.training.optimizers import Optimizer
 #: States beside the weights: sums over the batches since they were cleared, the next batch, the
 #: steps that were trained, and what random numbers depend on beside them.
 TOTALS, CURSOR, STEP, SEED = "totals", "cursor", "step", "seed"
-#: Inputs for what an optimizer takes from the host are called so and numbered: "scalar0".
-SCALAR = "scalar"
+#: What a feed brings: batches, and numbered ("scalar0") what an optimizer takes from the host.
+SAMPLES, TARGETS, SCALAR = "samples", "targets", "scalar"
 
 
 def states_of(network: Network, optimizer: Optimizer) -> dict[str, np.ndarray]:
@@ -43,6 +43,11 @@ def states_of(network: Network, optimizer: Optimizer) -> dict[str, np.ndarray]:
     }
 
 
+def buffer_name(kind: str, batch: int, name: str) -> str:
+    """The state in which a kind of steps finds its batches."""
+    return f"{kind} {batch}:{name}"
+
+
 def trained(network: Network) -> list[str]:
     """The parameters that gradients move."""
     return [name for name in network.parameters if name not in network.frozen]
@@ -59,14 +64,19 @@ def step_graph(
     """Takes the next of ``steps`` batches that lie on the device, runs the network and its loss,
     and adds to the totals; to ``train`` also all gradients and the updates of the weights.
 
-    Inputs: samples [steps, batch, *S], targets [steps, batch, *T] and, to train, a row [steps] for
-    each of ``optimizer.scalars``. The host writes many batches at once and then only launches.
+    The batches are states, named by ``buffer_name``: samples [steps, batch, *S], targets [steps,
+    batch, *T] and, to train, a row [steps] for each of ``optimizer.scalars``. A feed fills them,
+    and then the host only launches.
     """
     chosen = find_loss(loss)
     build = GraphBuilder("train" if train else "evaluate")
-    samples = build.input("samples", (steps, batch, *network.input_shape))
+
+    def buffer(name: str, shape: tuple[int, ...], dtype: str = "float32") -> Value:
+        return build.state(np.zeros(shape, dtype), buffer_name(build.graph.name, batch, name))
+
+    samples = buffer(SAMPLES, (steps, batch, *network.input_shape))
     target_shape = chosen.target_shape(network.output_shape)
-    targets = build.input("targets", (steps, batch, *target_shape), chosen.dtype)
+    targets = buffer(TARGETS, (steps, batch, *target_shape), chosen.dtype)
     first = states_of(network, optimizer)
     states = {name: build.state(array, name) for name, array in first.items()}
     weights = {name: states[name] for name in network.parameters}
@@ -82,12 +92,12 @@ def step_graph(
     if train:
         found = gradients(build, result.value, [weights[name] for name in trained(network)])
         count = len(optimizer.scalars(0.0, 0))
-        rows = [build.input(f"{SCALAR}{i}", (steps,)) for i in range(count)]
+        rows = [buffer(f"{SCALAR}{i}", (steps,)) for i in range(count)]
         scalars = [build.add(Gather(0), row, cursor) for row in rows]
         # The updates stand behind all that reads the old weights.
         for weight, gradient in clipped(build, optimizer, found).items():
             slots = [states[slot_name(weight.name, slot)] for slot in optimizer.slots]
-            append_update(build, optimizer, weight, gradient, slots, scalars)
+            append_update(build, optimizer.of(weight.name), weight, gradient, slots, scalars)
         build.add(Update(ADD), states[STEP], one, name="count the step")
     build.add(Update(ADD), states[TOTALS], result.totals, name="add to totals")
     build.add(Update(ADD), cursor, one, name="next batch")

@@ -9,8 +9,10 @@ from harness import device
 import clnet
 from clnet.models.layers import Activation, Conv, Dense, Flatten, MaxPool, Softmax
 from clnet.runtime.states import States
-from clnet.session.compile import compile_graph
-from clnet.training.step import SCALAR, states_of, step_graph
+from clnet.training.data import Samples
+from clnet.training.loop import Loop, Place
+from clnet.training.losses import find_loss
+from clnet.training.step import states_of, step_graph
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
@@ -64,22 +66,17 @@ def test_weights_after_a_hundred_steps_are_pytorchs(name: str) -> None:
 
     weights = {n: torch.tensor(a, requires_grad=True) for n, a in net.parameters.items()}
     optimizer = theirs(list(weights.values()))
-    for samples, labels in zip(torch.from_numpy(x), torch.from_numpy(y), strict=True):
+    for inputs, labels in zip(torch.from_numpy(x), torch.from_numpy(y), strict=True):
         optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(logits(samples, weights), labels).backward()
+        torch.nn.functional.cross_entropy(logits(inputs, weights), labels).backward()
         optimizer.step()
 
     states = States(device(), states_of(net, ours))
     graph = step_graph(net, "cross_entropy", ours, STEPS, BATCH, train=True)
-    plan = compile_graph(graph, device(), states=states)
-    scalars = np.array([ours.scalars(ours.learning_rate, step) for step in range(STEPS)]).T
-    given = {"samples": x, "targets": y, **{f"{SCALAR}{i}": row for i, row in enumerate(scalars)}}
-    for n, array in given.items():
-        with plan.executable.map(plan.inputs[n], write=True) as view:
-            view[...] = array
-    for _ in range(STEPS):
-        plan.executable.run()
+    loop = Loop(graph, STEPS, BATCH, device(), states)
+    samples = Samples(x.reshape(-1, *net.input_shape), y.reshape(-1), find_loss("cross_entropy"))
+    loop.run(samples, Place(np.arange(len(samples))), STEPS, ours)
     for n, weight in weights.items():
         np.testing.assert_allclose(states.read(n), weight.detach().numpy(), atol=1e-4, err_msg=n)
-    plan.executable.release()
+    loop.release()
     states.release()
