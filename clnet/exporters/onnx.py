@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
 from clnet.errors import InputError, UnsupportedError
+from clnet.exporters.spellings import SPECIAL, Spelling
 from clnet.graph import Graph, Node, Value
-from clnet.ops.conv import Conv
-from clnet.ops.conv_transpose import ConvTranspose
-from clnet.ops.elementwise import Elementwise
 from clnet.ops.expression import Expression
-from clnet.ops.pooling import AveragePool, MaxPool
-from clnet.ops.reshape import Reshape
 
 #: The first opset in which everything written here means what it means now.
 OPSET = 17
-
-#: An ONNX op type, its attributes, and constants that follow the node's own inputs.
-Spelling = tuple[str, dict[str, Any], list[np.ndarray]]
 
 
 def write_onnx(graph: Graph, path: str | PathLike[str]) -> None:
@@ -96,8 +87,8 @@ def _spelling(node: Node) -> Spelling:
     op = node.op
     if getattr(op, "epilogue", Expression()).steps:
         raise UnsupportedError(f"{op.label} with something fused behind it", node=node.name)
-    if type(op) in _SPECIAL:
-        op_type, attributes, extras = _SPECIAL[type(op)](node)
+    if type(op) in SPECIAL:
+        op_type, attributes, extras = SPECIAL[type(op)](node)
     else:
         ((op_type, fields),) = type(op).spellings.get("onnx", {"": {}}).items()
         attributes = {foreign: getattr(op, own) for foreign, own in fields.items()}
@@ -109,54 +100,3 @@ def _spelling(node: Node) -> Spelling:
         raise UnsupportedError(f"{op.label}: not written as ONNX yet", node=node.name)
     plain = {k: int(v) if isinstance(v, bool) else v for k, v in attributes.items()}
     return op_type, plain, extras
-
-
-def _elementwise(node: Node) -> Spelling:
-    if len(node.op.expression.steps) != 1:
-        raise UnsupportedError(f"{node.op.label}, fused", node=node.name)
-    (step,) = node.op.expression.steps
-    params = dict(step.params)
-    return step.function, {a: params[p] for a, p in step.row.onnx.items()}, []
-
-
-def _reshape(node: Node) -> Spelling:
-    (x,) = node.inputs
-    assert x is not None
-    shape = node.op.shape
-    same_batch = bool(shape and x.spec.shape and shape[0] == x.spec.shape[0])
-    if same_batch and len(shape) == 2:
-        return "Flatten", {"axis": 1}, []
-    return "Reshape", {}, [np.array([0, *shape[1:]] if same_batch else shape, np.int64)]
-
-
-def _windows(op: Any) -> dict[str, Any]:
-    return {"strides": op.strides, "pads": op.pads, "dilations": op.dilations}
-
-
-def _conv(node: Node) -> Spelling:
-    kernel = node.inputs[1]
-    assert kernel is not None
-    attributes = {"kernel_shape": kernel.spec.shape[2:], "group": node.op.groups}
-    if isinstance(node.op, ConvTranspose) and node.op.output_padding:
-        attributes["output_padding"] = node.op.output_padding
-    return type(node.op).__name__, attributes | _windows(node.op), []
-
-
-def _pool(node: Node) -> Spelling:
-    op = node.op
-    attributes = {"kernel_shape": op.kernel, "ceil_mode": op.ceil_mode, **_windows(op)}
-    if isinstance(op, MaxPool):
-        return "MaxPool", attributes | {"storage_order": op.storage_order}, []
-    if set(op.dilations) == {1}:
-        del attributes["dilations"]  # which AveragePool has only since opset 19
-    return "AveragePool", attributes | {"count_include_pad": op.count_include_pad}, []
-
-
-_SPECIAL: dict[type, Callable[[Node], Spelling]] = {
-    Conv: _conv,
-    ConvTranspose: _conv,
-    MaxPool: _pool,
-    AveragePool: _pool,
-    Reshape: _reshape,
-    Elementwise: _elementwise,
-}

@@ -14,13 +14,24 @@ from clnet.errors import InputError, UnsupportedError
 from clnet.exporters.onnx import to_onnx, write_onnx
 from clnet.graph import Graph, GraphBuilder, Value
 from clnet.importers import read_model
+from clnet.ops.cast import Cast
+from clnet.ops.concat import Concat
 from clnet.ops.conv import Conv
 from clnet.ops.conv_transpose import ConvTranspose
+from clnet.ops.depth_to_space import SpaceToDepth
+from clnet.ops.dropout import Dropout
 from clnet.ops.elementwise import elementwise
+from clnet.ops.expand import Expand
 from clnet.ops.gemm import Gemm, MatMul
+from clnet.ops.pad import Pad
 from clnet.ops.pooling import AveragePool, GlobalAveragePool, MaxPool
+from clnet.ops.reduce import Reduce
 from clnet.ops.reshape import Reshape
+from clnet.ops.resize import Resize
+from clnet.ops.slice import Slice
 from clnet.ops.softmax import Softmax
+from clnet.ops.tile import Tile
+from clnet.ops.transpose import Transpose
 
 
 def network(batch: int) -> Graph:
@@ -68,6 +79,58 @@ def test_onnx_computes_the_same_at_any_batch_size(batch: int, tmp_path: Path) ->
     np.testing.assert_allclose(found, expected, atol=1e-5)
     ours = evaluate(read_model(tmp_path / "net.onnx", {"x": x.shape}), {"x": x})["scores"]
     np.testing.assert_allclose(ours, expected, atol=1e-5)
+
+
+SINGLE = {
+    "concat": (Concat(1), 2),
+    "transpose": (Transpose((0, 2, 1, 3)), 1),
+    "mean": (Reduce("Mean", (2, 3), False), 1),
+    "sum": (Reduce("Sum", (1,), True), 1),
+    "largest": (Reduce("Max", (2,), True), 1),
+    "nearest": (Resize((1, 3, 8, 10), (1.0, 1.0, 2.0, 2.0), coordinate_mode="asymmetric",
+                       nearest_mode="floor"), 1),
+    "linear": (Resize((1, 3, 6, 5), mode="linear", coordinate_mode="align_corners"), 1),
+    "slice": (Slice((1, -2), (3, 9), (1, 3)), 1),
+    "reversed": (Slice((-1,), (-99,), (2,), (-1,)), 1),
+    "pad": (Pad((0, 1, 0, 2, 0, 0, 1, 0), value=0.5), 1),
+    "edge": (Pad((0, 0, 1, 2, 0, 0, 1, 0), "edge"), 1),
+    "expand": (Expand((1, 3, 4, 5)), 1),
+    "cast": (Cast("int32"), 1),
+    "blocks": (SpaceToDepth(2), 1),
+    "tile": (Tile((1, 2, 1, 1)), 1),
+    "dropout": (Dropout(0.5), 1),
+    "clip": (elementwise("Clip", min=-0.5, max=6.0), 1),
+    "scale": (elementwise("Scale", factor=1.5), 1),
+    "shift": (elementwise("Shift", offset=-2.0), 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_single_ops_at_any_batch_size(name: str) -> None:
+    op, count = SINGLE[name]
+    shape = (3, 4, 6) if name == "blocks" else (3, 4, 5)
+
+    def graph(batch: int) -> Graph:
+        build = GraphBuilder()
+        inputs = [build.input(f"x{i}", (batch, *shape)) for i in range(count)]
+        build.output(build.add(op, *inputs), "y")
+        return build.graph
+
+    rng = np.random.default_rng(0)
+    x = {f"x{i}": 2 * rng.standard_normal((3, *shape)).astype(np.float32) for i in range(count)}
+    expected = [evaluate(graph(1), {n: a[k : k + 1] for n, a in x.items()})["y"][0]
+                for k in range(3)]  # fmt: skip
+    (found,) = ReferenceEvaluator(to_onnx(graph(1))).run(["y"], x)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_resize_to_odd_sizes_is_refused() -> None:
+    build = GraphBuilder()
+    x = build.input("x", (1, 1, 7))
+    build.output(build.add(Resize((1, 1, 3), (1.0, 1.0, 0.47)), x, name="odd"), "y")
+    build.output(build.add(Resize((1, 1, 5), antialias=True, mode="linear"), x, name="smooth"), "z")
+    with pytest.raises(UnsupportedError, match="node smooth: a Resize"):
+        to_onnx(build.graph)
 
 
 def test_values_of_one_name_are_kept_apart() -> None:
