@@ -7,6 +7,7 @@ from collections.abc import Callable
 from clnet.graph import Graph
 from clnet.passes.constant_folding import fold_constants
 from clnet.passes.dead_code import remove_dead_code
+from clnet.passes.drop_identities import drop_identities
 from clnet.passes.fold_affine import fold_affine
 from clnet.passes.fold_pad import fold_pads
 from clnet.passes.fuse_elementwise import fuse_elementwise
@@ -20,6 +21,7 @@ from clnet.passes.simplify_arithmetic import simplify_arithmetic
 #: elementwise nodes are joined; then the joint ones move behind the op that feeds them.
 REWRITES: tuple[Callable[[Graph], None], ...] = (
     remove_dead_code,
+    drop_identities,
     fold_constants,
     move_transposes,
     fold_pads,

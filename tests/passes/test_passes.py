@@ -12,10 +12,12 @@ from clnet.graph import Graph, GraphBuilder, Value
 from clnet.ops.batch_normalization import BatchNormalization
 from clnet.ops.conv import Conv
 from clnet.ops.conv_transpose import ConvTranspose
+from clnet.ops.dropout import Dropout
 from clnet.ops.elementwise import elementwise
 from clnet.ops.pad import Pad
 from clnet.passes.constant_folding import fold_constants
 from clnet.passes.dead_code import remove_dead_code
+from clnet.passes.drop_identities import drop_identities
 from clnet.passes.fold_affine import fold_affine
 from clnet.passes.fold_pad import fold_pads
 from clnet.passes.fuse_elementwise import fuse_elementwise
@@ -83,6 +85,17 @@ def test_batch_norm_stays_where_the_convolution_has_another_reader() -> None:
     build.output(normalisation(build, y), "y")
     build.output(y, "also")
     assert rewritten(build, fold_affine) == ["Conv", "BatchNormalization"]
+
+
+def test_dropout_disappears_unless_it_is_all_there_is() -> None:
+    build = GraphBuilder()
+    x = build.input("x", (2, 3))
+    y = build.add(Dropout(0.5), build.add(elementwise("Relu"), x))
+    build.output(build.add(Dropout(0.5), y), "y")
+    assert rewritten(build, drop_identities) == ["Relu"]
+    build = GraphBuilder()
+    build.output(build.add(Dropout(0.5), build.input("x", (2, 3))), "y")
+    assert rewritten(build, drop_identities) == ["Dropout"]
 
 
 def test_zero_padding_moves_into_the_convolution() -> None:
