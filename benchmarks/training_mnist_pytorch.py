@@ -27,21 +27,19 @@ def main() -> None:
             net[number].weight.copy_(arrays[f"{name}.weight"])
             net[number].bias.copy_(arrays[f"{name}.bias"])
     kind = torch.optim.Adam if job["adam"] else torch.optim.SGD
-    optimizer = kind(net.parameters(), lr=job["rate"])
-    decay = 1.0 if job["adam"] else job["decay"]
-    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, decay)
+    optimizer = kind(net.parameters())
     loss = nn.CrossEntropyLoss()
     seconds, accuracy = [], []
-    for order in arrays["order"]:
+    for order, rates in zip(arrays["order"], arrays["rates"].tolist(), strict=True):
         x, y = arrays["x"][order], arrays["y"][order]
         started = time.perf_counter()
-        for start in range(0, len(order), job["batch"]):
+        for step, rate in enumerate(rates):
+            optimizer.param_groups[0]["lr"] = rate
             optimizer.zero_grad()
-            end = start + job["batch"]
+            start, end = step * job["batch"], (step + 1) * job["batch"]
             loss(net(x[start:end]), y[start:end]).backward()
             optimizer.step()
         seconds.append(time.perf_counter() - started)
-        schedule.step()
         with torch.no_grad():
             right = net(arrays["xv"]).argmax(1) == arrays["yv"]
         accuracy.append(float(right.float().mean()))

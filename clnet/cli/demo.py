@@ -8,13 +8,11 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clnet.cli.arguments import add_device, add_json
-from clnet.cli.output import amount, has_rich, print_fields, print_json, working
+from clnet.cli.output import amount, print_fields, print_json, working
 from clnet.errors import InputError
 
 if TYPE_CHECKING:
@@ -96,8 +94,7 @@ def _train(device: Device, x: np.ndarray, y: np.ndarray, path: Path, quiet: bool
     rate = clnet.schedules.Step(0.1, every=math.ceil(0.7 * _EPOCHS), factor=1 / 8)
     optimizer = clnet.optimizers.SGD(rate)
     with clnet.Trainer(clnet.models.digits_cnn(), optimizer=optimizer, device=device) as trainer:
-        with _progress("training", quiet) as on_epoch:
-            history = trainer.fit(x, y, _BATCH, _EPOCHS, on_epoch=on_epoch)
+        history = trainer.fit(x, y, _BATCH, _EPOCHS, progress=not quiet)
         trainer.export(path)
     return history
 
@@ -134,29 +131,6 @@ def _classify(session: Session, image: np.ndarray) -> np.ndarray:
     session.execute()
     with session.map_output("y") as scores:
         return scores[0].copy()
-
-
-@contextmanager
-def _progress(title: str, quiet: bool) -> Iterator[Callable[[History], None] | None]:
-    """A bar on a terminal, where rich is there; drawn between epochs, by no thread of its own."""
-    if quiet or not (sys.stderr.isatty() and has_rich()):
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, auto_refresh=False, transient=True) as bar:
-        task = bar.add_task(title, total=_EPOCHS)
-        bar.refresh()
-
-        def on_epoch(history: History) -> None:
-            text = f"{title}  loss {history.loss[-1]:.3f}  right {history.accuracy[-1]:.1%}"
-            bar.update(task, advance=1, description=text)
-            bar.refresh()
-
-        yield on_epoch
 
 
 def _print(answer: dict[str, Any], images: np.ndarray, predicted: list[int]) -> None:

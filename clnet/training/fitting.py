@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from os import PathLike
 from typing import Any
@@ -41,7 +41,7 @@ class Plan:
     checkpoint_seconds: float = 60.0
     early_stop: EarlyStop | None = None
     on_epoch: Callable[[History], None] | None = None
-    on_progress: Observer | None = None
+    observers: Sequence[Observer] = ()
 
 
 @dataclass
@@ -125,14 +125,13 @@ class Fitting:
             self._find_fault(order)
         if time.perf_counter() - self._snapshot_time > SNAPSHOT_SECONDS:
             self._snapshot(order)
-        if self.plan.on_progress is not None:
-            count, seconds = max(1, count), time.perf_counter() - began
-            self.plan.on_progress(
-                Progress(
-                    self.at.epoch, self.plan.epochs, self.at.done, len(order),
-                    loss / count, correct / count, self.at.done / max(1e-9, seconds),
-                )
-            )  # fmt: skip
+        count, seconds = max(1, count), time.perf_counter() - began
+        progress = Progress(
+            self.at.epoch, self.plan.epochs, self.at.done, len(order),
+            loss / count, correct / count, self.at.done / max(1e-9, seconds),
+        )  # fmt: skip
+        for observer in self.plan.observers:
+            observer(progress)
 
     def _end_epoch(self) -> None:
         at, history = self.at, self.at.history

@@ -30,9 +30,9 @@ class Observer(Protocol):
 
 
 @contextmanager
-def progress_bar() -> Iterator[Observer | None]:
+def progress_bar(wanted: bool = True) -> Iterator[Observer | None]:
     """A bar on a terminal, where rich is there; None elsewhere. No thread of its own draws it."""
-    if not sys.stderr.isatty():
+    if not (wanted and sys.stderr.isatty()):
         yield None
         return
     try:

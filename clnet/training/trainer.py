@@ -26,7 +26,7 @@ from clnet.training.losses import find_loss
 from clnet.training.memory import MemoryUse
 from clnet.training.network import Network
 from clnet.training.optimizers import SGD, Optimizer
-from clnet.training.progress import Observer
+from clnet.training.progress import Observer, progress_bar
 from clnet.training.step import SEED, TOTALS, network_graph, states_of, step_graph
 
 #: Batches are written to the device in chunks of at most so many bytes and so many steps.
@@ -75,6 +75,7 @@ class Trainer:
         resume: bool = False,
         on_epoch: Callable[[History], None] | None = None,
         on_progress: Observer | None = None,
+        progress: bool = True,
     ) -> History:
         """Train on samples x[N, *input_shape] with targets y[N, ...], shuffled anew in each epoch.
 
@@ -86,8 +87,9 @@ class Trainer:
         ``checkpoint`` is a file that all training depends on is written to, atomically, every
         ``checkpoint_seconds`` and at the end; with ``resume`` training goes on from there, if it
         exists, and ends with the same bits as if it had never stopped. ``on_epoch`` sees the
-        history grow; ``on_progress`` hears more often. ``history.seconds`` count training alone,
-        without compiling and validation.
+        history grow; ``on_progress`` hears more often. On a terminal ``progress`` draws a bar with
+        loss, accuracy and speed. ``history.seconds`` count training alone, without compiling and
+        validation.
 
         Raises InputError naming what does not fit, TrainingError naming the layer where the loss
         stops being a number.
@@ -109,15 +111,16 @@ class Trainer:
             "samples": len(samples),
             "frozen": sorted(self.net.frozen),
         }
-        fitting = Fitting(
-            loop, samples, self.optimizer, self._states, list(self._state_names),
-            Plan(epochs, seed, identity, checkpoint, checkpoint_seconds, early_stop, on_epoch,
-                 on_progress),
-            validate, partial(diagnose, self.net, self._states),
-        )  # fmt: skip
-        if resume and path.exists(checkpoint or ""):
-            fitting.resume()
-        return fitting.run()
+        with progress_bar(progress) as bar:
+            fitting = Fitting(
+                loop, samples, self.optimizer, self._states, list(self._state_names),
+                Plan(epochs, seed, identity, checkpoint, checkpoint_seconds, early_stop, on_epoch,
+                     [o for o in (on_progress, bar) if o is not None]),
+                validate, partial(diagnose, self.net, self._states),
+            )  # fmt: skip
+            if resume and path.exists(checkpoint or ""):
+                fitting.resume()
+            return fitting.run()
 
     def evaluate(self, x: Any, y: np.ndarray, batch_size: int = 64) -> dict[str, float]:
         """Mean loss and share of right answers: {"loss": ..., "accuracy": ...}."""

@@ -121,7 +121,6 @@ def run(arguments: argparse.Namespace) -> int:
     from clnet.cli.train.networks import prepare
     from clnet.cli.train.plot import check_plot, save_plot
     from clnet.training import EarlyStop, Trainer
-    from clnet.training.progress import progress_bar
 
     if arguments.output is not None and arguments.output.suffix not in (".onnx", ".safetensors"):
         raise InputError(f"{arguments.output} is neither .onnx nor .safetensors")
@@ -151,17 +150,16 @@ def run(arguments: argparse.Namespace) -> int:
             for note in notes:
                 print(note)
             print_fields(before)
-        with progress_bar() as shown:
-            history = trainer.fit(
-                data.x, data.y, batch, epochs,
-                (test.x, test.y) if test is not None else None,
-                arguments.seed,
-                augmentation=augmentation,
-                early_stop=_early_stop(EarlyStop, arguments, test),
-                checkpoint=arguments.checkpoint,
-                resume=arguments.resume,
-                on_progress=shown,
-            )  # fmt: skip
+        history = trainer.fit(
+            data.x, data.y, batch, epochs,
+            (test.x, test.y) if test is not None else None,
+            arguments.seed,
+            augmentation=augmentation,
+            early_stop=_early_stop(EarlyStop, arguments, test),
+            checkpoint=arguments.checkpoint,
+            resume=arguments.resume,
+            progress=not arguments.json,
+        )  # fmt: skip
         if arguments.output is not None:
             if arguments.output.suffix == ".onnx":
                 trainer.export(arguments.output)
