@@ -67,6 +67,25 @@ class KernelCall:
 
 
 @dataclass(frozen=True)
+class Chain(KernelCall):
+    """Several small launches as one: a single work-item computes ``parts`` one after the other.
+
+    ``operands`` tells for each part which of the chain's arguments its references are.
+    """
+
+    parts: tuple[KernelCall, ...] = ()
+    operands: tuple[tuple[int, ...], ...] = ()
+
+    @classmethod
+    def of(
+        cls, parts: Sequence[KernelCall], operands: Sequence[tuple[int, ...]], count: int
+    ) -> Chain:
+        """The chain of ``parts``, whose arguments are ``count`` tensors."""
+        args = tuple(In(i) for i in range(count))
+        return cls("chain", "chain", args, (1,), (1,), (), tuple(parts), tuple(operands))
+
+
+@dataclass(frozen=True)
 class BlasCall:
     """One CLBlast routine (``gemm``, ``gemv``, ``axpy``, ``scal``) on row-major operands.
 

@@ -21,18 +21,19 @@ void store_totals(const accum* sums, __global storage* loss, __global storage* t
     STORE((real)(sums[0] / max(sums[2], (accum)1)), loss, 0);
 }
 
-void store_partial(const accum* sums, __global partial* loss, __global partial* totals) {
+void store_partial(
+    const accum* sums, const int group, __global partial* loss, __global partial* totals) {
 #if GROUPS == 1
     store_totals(sums, loss, totals);
 #else
-    for (int i = 0; i < 3; ++i) totals[get_group_id(0) * 3 + i] = sums[i];
+    for (int i = 0; i < 3; ++i) totals[group * 3 + i] = sums[i];
 #endif
 }
 
 // Adds up the items' own[3] and stores the result; `loss` and `totals` are the kernel's last
 // arguments.
 #if ITEMS == 1
-#define ADD_TOTALS(own, loss, totals) store_partial(own, loss, totals)
+#define ADD_TOTALS(own, loss, totals) store_partial(own, get_group_id(0), loss, totals)
 #else
 #define ADD_TOTALS(own, loss, totals)                                                   \
     __local accum shared[3][ITEMS];                                                     \
@@ -45,7 +46,7 @@ void store_partial(const accum* sums, __global partial* loss, __global partial* 
     }                                                                                   \
     if (item == 0) {                                                                    \
         for (int i = 0; i < 3; ++i) own[i] = shared[i][0];                              \
-        store_partial(own, loss, totals);                                               \
+        store_partial(own, get_group_id(0), loss, totals);                              \
     }
 #endif
 

@@ -52,6 +52,10 @@ class Op:
         products, which are what takes time; 0 for everything else."""
         return 0
 
+    def elements(self, workload: Workload) -> int:
+        """Elements that are read and written."""
+        return sum(s.size for s in (*workload.inputs, *workload.outputs) if s is not None)
+
     def kind(self, workload: Workload) -> str:
         """The op's name in tables that sum up layers of a kind."""
         return self.label

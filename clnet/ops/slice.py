@@ -69,6 +69,9 @@ class Slice(Op):
             placements = (Placement(Out(), In(), view.offset * x.itemsize, 0),)
         return [Candidate("copy", (call,), placements=placements)]
 
+    def elements(self, workload: Workload) -> int:
+        return 2 * workload.output.size
+
     def vjp(
         self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
     ) -> tuple[Value | None, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import re
 import tempfile
 import threading
 import weakref
@@ -18,27 +17,19 @@ from typing import Any
 
 import platformdirs
 
-from clnet import resources
 from clnet.calls import KernelCall
 from clnet.errors import BuildError
 from clnet.runtime.build_worker import start_worker
 from clnet.runtime.devices import Device
 from clnet.runtime.opencl import cl
+from clnet.runtime.source import assemble
 
-_INCLUDE = re.compile(r'^#include "([a-z0-9_]+\.h)"$', re.MULTILINE)
 _MAGIC = b"clnet-program-1\n"
 #: The cache is pruned to this size, the longest unused first.
 CACHE_BYTES = 512 << 20
 #: Fewer new programs than this per process are not worth starting one.
 PROGRAMS_PER_PROCESS = 5
 OPTIONS = ("-cl-std=CL1.2", "-w")
-
-
-def assemble(call: KernelCall) -> str:
-    """The complete source of a call's program: its defines, then the file with its includes."""
-    text = resources.kernel_path(call.source).read_text()
-    text = _INCLUDE.sub(lambda m: (resources.kernels_path() / "include" / m[1]).read_text(), text)
-    return "".join(f"#define {name} {value}\n" for name, value in call.defines) + text
 
 
 def fix_local_size(call: KernelCall) -> KernelCall:
@@ -73,8 +64,8 @@ class ProgramCache:
 
     def build(self, calls: Iterable[KernelCall]) -> None:
         """Build all that the calls need, several at a time. Raises BuildError for the first bad."""
-        sources = {(c.source, c.defines): c for c in map(self.fit, calls)}
-        missing = [c for c in sources.values() if self._key(c) not in self._built]
+        sources = {self._key(c): c for c in map(self.fit, calls)}
+        missing = [c for key, c in sources.items() if key not in self._built]
         if not missing:
             return
         if self._device.is_pocl:

@@ -15,6 +15,7 @@ from clnet.memory.arena import ArenaPlan, Block, plan_arena
 from clnet.memory.placement import Kind, Placements, Tensor
 from clnet.ops.base import workload_of
 from clnet.passes.pipeline import optimize
+from clnet.runtime.chaining import chained
 from clnet.runtime.devices import Device
 from clnet.runtime.executable import BoundCall, Executable, Region
 from clnet.runtime.memory import Buffer
@@ -25,6 +26,10 @@ from clnet.tuning.choice import RecordedChoice
 
 #: Picks one of a workload's candidates; the default takes the first.
 Chooser = Callable[[Workload, list[Candidate]], Candidate]
+
+#: Nodes with fewer multiply-adds, or elements to move, may be joined with their neighbours on CPUs:
+#: two cores would save less than it costs to wake the second.
+SMALL = 1 << 18
 
 
 def first_candidate(workload: Workload, candidates: list[Candidate]) -> Candidate:
@@ -100,7 +105,7 @@ class Compiled:
     weight_bytes: int
     build_seconds: float
     tuned: int  #: nodes with a tuning record of their own
-    layers: list[Layer]  #: of each call of the executable, the layer that it is for
+    layers: list[Layer]  #: of each call, before any were joined, the layer that it is for
 
 
 def compile_graph(
@@ -109,13 +114,17 @@ def compile_graph(
     precision: str = "fp32",
     choose: Chooser | None = None,
     states: States | None = None,
+    *,
+    join: bool = False,
 ) -> Compiled:
     """Make ``graph`` executable on ``device``. The graph is rewritten and its constants are moved
     to the device, so it cannot be used again. ``choose`` picks candidates, by tuning records unless
     given. With ``states``, the graph's states live there, by name, and are shared with whatever
-    else is compiled so."""
+    else is compiled so. ``join`` makes one launch of neighbouring small ones where that pays, on
+    CPUs."""
     optimize(graph, precision)
-    return _Compiler(graph, device, choose or tuned_choice(device), states).compile()
+    compiler = _Compiler(graph, device, choose or tuned_choice(device), states)
+    return compiler.compile(join=join and device.info.is_cpu)
 
 
 def lowered_workloads(
@@ -156,7 +165,7 @@ class _Compiler:
         self.regions: dict[Hashable, Region] = {}
         self.weight_bytes = 0
 
-    def compile(self) -> Compiled:
+    def compile(self, *, join: bool) -> Compiled:
         """Run all stages."""
         self.lower()
         self.place()
@@ -166,6 +175,8 @@ class _Compiler:
             started = time.perf_counter()
             bound = [BoundCall(c, tuple(self.region(n.key(r)) for r in refs_of(c)))
                      for n, c in self.calls]  # fmt: skip
+            if join:
+                bound = chained(bound, [_effort(n.node) <= SMALL for n, _ in self.calls])
             queue = self.states.queue if self.states else None
             executable = Executable(self.device, bound, self.buffers, queue)
         except ClnetError:
@@ -310,6 +321,12 @@ class _Compiler:
         buffer = Buffer(self.device.context, nbytes, self.device.memory_policy)
         self.buffers.append(buffer)
         return buffer
+
+
+def _effort(node: Node) -> int:
+    workload = workload_of(node)
+    effort: int = node.op.multiply_adds(workload) or node.op.elements(workload)
+    return effort
 
 
 def on_host(node: Node) -> Candidate:

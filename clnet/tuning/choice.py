@@ -10,7 +10,7 @@ from functools import cache
 from clnet.calls import BlasCall, Candidate, KernelCall, Workload
 from clnet.device_info import DeviceInfo
 from clnet.runtime import blas
-from clnet.runtime.programs import assemble
+from clnet.runtime.source import assemble
 from clnet.tuning.record import DeviceKey, TuningRecord, WorkloadKey
 from clnet.tuning.space import Point, Space
 

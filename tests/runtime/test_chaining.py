@@ -1,0 +1,100 @@
+"""Small launches joined into one compute what they compute one by one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from evaluate import evaluate
+from harness import assert_close, device
+
+from clnet.calls import Chain, HostCall, In, KernelCall, Out
+from clnet.graph import Graph, GraphBuilder
+from clnet.ops.conv import Conv
+from clnet.ops.elementwise import elementwise
+from clnet.ops.gemm import Gemm
+from clnet.ops.pooling import AveragePool, MaxPool
+from clnet.ops.reduce import Reduce
+from clnet.ops.reshape import Reshape
+from clnet.ops.softmax import Softmax
+from clnet.ops.top_k import TopK
+from clnet.runtime.chaining import MAX_PARTS, chained
+from clnet.runtime.executable import BoundCall
+from clnet.runtime.source import assemble
+from clnet.session.compile import compile_graph
+
+cpu_only = pytest.mark.skipif(not device().info.is_cpu, reason="launches are joined on CPUs alone")
+
+
+def network() -> Graph:
+    """Most kinds of kernels, several of a kind with other macros, and a step on the host."""
+    rng = np.random.default_rng(0)
+    build = GraphBuilder()
+
+    def weight(*shape: int) -> object:
+        return build.constant(rng.standard_normal(shape).astype(np.float32))
+
+    x = build.input("x", (2, 3, 9, 11))
+    conv = Conv((1, 1), (1, 1, 1, 1), (1, 1))
+    y = build.add(elementwise("Tanh"), build.add(conv, x, weight(8, 3, 3, 3), weight(8)))
+    y = build.add(MaxPool((2, 2), (2, 2), (0, 0, 0, 0), (1, 1)), y)
+    y = build.add(conv, y, weight(5, 8, 3, 3), None)
+    pool = AveragePool((2, 2), (1, 1), (0, 0, 0, 0), (1, 1))
+    y = build.add(Reshape((2, 60)), build.add(pool, y))
+    y = build.add(elementwise("Sigmoid"), build.add(Gemm(), y, weight(60, 33), weight(33)))
+    best, _ = build.add(TopK(21), y)
+    y = build.add(Softmax(), build.add(Gemm(trans_b=True), best, weight(7, 21), None))
+    build.output(y, "y")
+    build.output(build.add(Reduce("Sum", (0,), keepdims=False), y), "sums")
+    return build.graph
+
+
+@cpu_only
+def test_a_joined_network_equals_the_reference() -> None:
+    x = np.random.default_rng(1).standard_normal((2, 3, 9, 11)).astype(np.float32)
+    expected = evaluate(network(), {"x": x})
+    found, launches = {}, {}
+    for join in (False, True):
+        compiled = compile_graph(network(), device(), join=join)
+        executable = compiled.executable
+        with executable.map(compiled.inputs["x"], write=True) as view:
+            view[...] = x
+        executable.run()
+        launches[join] = executable.launches
+        for name, region in compiled.outputs.items():
+            with executable.map(region, write=False) as view:
+                found[name, join] = np.array(view)
+        executable.release()
+    assert launches[True] == 3 < launches[False]  # before, on, and behind the host
+    for (name, _), array in found.items():
+        assert_close(array, expected[name], 1e-5)
+
+
+def call(*args: object, **rest: object) -> BoundCall:
+    kernel = KernelCall("cast", "cast", (In(), Out()), (8,), **rest)
+    return BoundCall(kernel, tuple(args))
+
+
+def test_only_small_neighbours_on_their_own_are_joined() -> None:
+    host = BoundCall(HostCall(lambda x: [x], (In(),), (Out(),)), ("a", "b"))
+    group = call("b", "c", local_size=(4,))
+    calls = [call("a", "b"), call("b", "c"), host, call("a", "c"), group, call("c", "d")]
+    result = chained(calls, [True] * 6)
+    assert [type(b.call) for b in result] == [Chain, HostCall, KernelCall, KernelCall, KernelCall]
+    joint = result[0]
+    assert joint.operands == ("a", "b", "c")
+    assert joint.call.operands == ((0, 1), (1, 2))
+    assert chained(calls, [False] * 6) == calls
+    many = chained([call("a", "b")] * (MAX_PARTS + 1), [True] * (MAX_PARTS + 1))
+    assert [isinstance(b.call, Chain) for b in many] == [True, False]
+
+
+def test_a_file_stands_once_in_a_chain_for_each_set_of_macros() -> None:
+    parts = [
+        KernelCall("lrn", "lrn", (In(), Out(), np.float32(0.5)), (2, 3), None, (("SIZE", size),))
+        for size in (3, 5, 3)
+    ]
+    text = assemble(Chain.of(parts, [(0, 1), (1, 2), (2, 0)], 3))
+    assert text.count("static void lrn(") == 2
+    assert text.count("lrn_0(") == 2
+    assert "lrn_1(" in text
+    assert "(__global void*)a2, (__global void*)a0, 0x1.0000000000000p-1f);" in text
