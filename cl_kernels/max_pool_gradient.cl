@@ -2,6 +2,9 @@
 //
 // A window's tap k lies at o * STRIDE - PAD + k * DILATION; y holds the windows' maxima.
 //
+// max_pool_gradient: an element of x each. max_pool_gradient_windows: a row of windows each, which must
+// not overlap, with all elements up to the next row.
+//
 // SIZE        elements of x, over all feature maps
 // IN_*, OUT_*, KERNEL_*, STRIDE_*, DILATION_*, PAD_*  along D, H and W
 #include "common.h"
@@ -67,3 +70,41 @@ __kernel void max_pool_gradient(
     }
     STORE((real)sum, dx, i);
 }
+
+#if STRIDE_D >= KERNEL_D && STRIDE_H >= KERNEL_H && STRIDE_W >= KERNEL_W && \
+    DILATION_D == 1 && DILATION_H == 1 && DILATION_W == 1
+// The elements along an axis that belong to window o: its own and those before the next window.
+#define FROM(X, o) ((o) == 0 ? 0 : (o) * STRIDE_##X - PAD_##X)
+#define TO(X, o) ((o) == OUT_##X - 1 ? IN_##X : ((o) + 1) * STRIDE_##X - PAD_##X)
+#define IN_WINDOWS(X) (OUT_##X * KERNEL_##X == IN_##X)  // every element is in a window
+#define INSIDE(X) (PAD_##X == 0 && (OUT_##X - 1) * STRIDE_##X + KERNEL_##X <= IN_##X)
+#define FIRST_TAP(X, start) (INSIDE(X) ? 0 : max(-(start), 0))
+#define LAST_TAP(X, start) (INSIDE(X) ? KERNEL_##X : min(IN_##X - (start), KERNEL_##X))
+
+__kernel void max_pool_gradient_windows(
+    __global const storage* restrict x, __global const storage* restrict y,
+    __global const storage* restrict dy, __global storage* restrict dx) {
+    const int line = get_global_id(0);
+    if (line >= SIZE / (IN_W * IN_H * IN_D) * OUT_D * OUT_H) return;
+    const int oh = line % OUT_H, od = line / OUT_H % OUT_D, map = line / (OUT_H * OUT_D);
+    x += map * (IN_W * IN_H * IN_D);
+    dx += map * (IN_W * IN_H * IN_D);
+    for (int d = FROM(D, od); d < TO(D, od) && !(IN_WINDOWS(D) && IN_WINDOWS(H) && IN_WINDOWS(W)); ++d)
+        for (int i = (d * IN_H + FROM(H, oh)) * IN_W; i < (d * IN_H + TO(H, oh)) * IN_W; ++i)
+            STORE((real)0, dx, i);
+    const int d = od * STRIDE_D - PAD_D, h = oh * STRIDE_H - PAD_H;
+    for (int ow = 0; ow < OUT_W; ++ow) {
+        const real largest = LOAD(y, line * OUT_W + ow), grad = LOAD(dy, line * OUT_W + ow);
+        const int w = ow * STRIDE_W - PAD_W;
+        int open = 1;  // no branches: whether a tap is the maximum cannot be foretold
+        for (int kd = FIRST_TAP(D, d); kd < LAST_TAP(D, d); ++kd)
+            for (int kh = FIRST_TAP(H, h); kh < LAST_TAP(H, h); ++kh)
+                for (int kw = FIRST_TAP(W, w); kw < LAST_TAP(W, w); ++kw) {
+                    const int i = ((d + kd) * IN_H + h + kh) * IN_W + w + kw;
+                    const int hit = open & ((real)LOAD(x, i) == largest);
+                    STORE(hit ? grad : (real)0, dx, i);
+                    open &= !hit;
+                }
+    }
+}
+#endif

@@ -144,6 +144,22 @@ VECTOR(float) saturateV(const VECTOR(float) v) { return SATURATE(v); }
 #define STOREV_ACCUM(v, p, i) STORE_HALVES(saturateV(v), (p) + (i))
 #endif
 
+// tanh of a value of type T, scalar or vector. For floats x P(x²) / Q(x²), fitted to a relative error
+// of 1e-8 where |x| < 8: compilers make vectors of it, but calls of the built-in one by one.
+#if COMPUTE == 32
+#define TANH_LIMITED(T, x) ((x) < (T)-8 ? (T)-8 : (x) > (T)8 ? (T)8 : (x))
+#define TANH_P(T, u)                                                                        \
+    ((((((T)1.5230584793e-8f * (u) + (T)2.1894780730e-5f) * (u) + (T)3.5716050770e-3f) * (u) \
+       + (T)0.13444504142f) * (u) + (T)1))
+#define TANH_Q(T, u)                                                                        \
+    ((((((T)8.5225144631e-7f * (u) + (T)3.4113036236e-4f) * (u) + (T)2.6164470240e-2f) * (u) \
+       + (T)0.46777832508f) * (u) + (T)1))
+#define TANH_RATIO(T, x) ((x) * TANH_P(T, (x) * (x)) / TANH_Q(T, (x) * (x)))
+#define TANH(T, x) TANH_RATIO(T, TANH_LIMITED(T, x))
+#else
+#define TANH(T, x) tanh(x)
+#endif
+
 // What is fused behind an op: EPILOGUE(T, LOAD_T, value, index, channel) replaces `value` (of type
 // T, for the output elements from `index` on) and may read the extra operands EPILOGUE_ARGS.
 #ifndef EPILOGUE

@@ -12,14 +12,19 @@ import numpy as np
 from clnet.calls import Candidate, In, KernelCall, Out, Values, Workload, tunable
 from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
+from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.base import Arg, Case, Op, register
+from clnet.ops.conv import Conv
 from clnet.ops.conv.channels import channels
 from clnet.ops.conv.geometry import check_attributes
+from clnet.ops.conv.gradient import ConvWeightGradient
 from clnet.ops.conv.phases import by_phase, transposed
 from clnet.ops.conv.problem import ConvProblem, kernel_defines
+from clnet.ops.conv.scatter import scatter
 from clnet.ops.conv.sharing import split_fits, split_launch, split_options
 from clnet.ops.expression import Expression
 from clnet.ops.lowering import ceil_div, options
+from clnet.ops.reduce import Reduce
 from clnet.tensor_spec import TensorSpec
 
 
@@ -107,8 +112,24 @@ class ConvTranspose(Op):
         if phases is None:
             return [_gather(problem)]
         found = [channels(phases), _gather(problem)]
-        # with few channels their vectors would be mostly empty
-        return found if 4 * problem.geometry.mg >= problem.cpu_width else found[::-1]
+        if 4 * problem.geometry.mg < problem.cpu_width:  # whose vectors would be mostly empty
+            found.reverse()
+        small = scatter(problem)
+        if small is None:
+            return found
+        return [*found, small] if problem.constant_weights else [small, *found]
+
+    def vjp(
+        self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
+    ) -> tuple[Value | None, ...]:
+        x, w, *b = node.inputs
+        assert x is not None and w is not None
+        geometry = (self.strides, self.pads, self.dilations, self.groups)
+        dx = build.add(Conv(*geometry), grads[0], w)
+        dw = build.add(ConvWeightGradient(w.spec.shape[2:], *geometry), grads[0], x)
+        positions = (0, *range(2, x.spec.rank))
+        db = [build.add(Reduce("Sum", positions, keepdims=False), grads[0]) for _ in b[:1] if b[0]]
+        return dx, dw, *db
 
     @classmethod
     def cases(cls) -> Iterable[Case]:
@@ -117,7 +138,8 @@ class ConvTranspose(Op):
             bias = w[1] * op.groups
             (y,) = op.infer(TensorSpec(x), TensorSpec(w))
             extras = [Arg(y.shape)] * (op.epilogue.arity - 1)
-            return Case(op, (Arg(x), Arg(w, constant=x[0] == 1), Arg((bias,)), *extras))
+            inputs = Arg(x), Arg(w, constant=x[0] == 1), Arg((bias,)), *extras
+            return Case(op, inputs, differentiable=not op.epilogue.steps)
 
         add = Expression.of("Add")
         yield case((1, 20, 6, 10), (20, 18, 2, 2), (2, 2), (0,) * 4, (1, 1), epilogue=add)
@@ -125,6 +147,9 @@ class ConvTranspose(Op):
         yield case((1, 6, 5, 9), (6, 4, 4, 4), (2, 2), (1, 1, 1, 1), (1, 1), 2)
         yield case((1, 4, 6, 4), (4, 3, 3, 2), (1, 3), (0, 1, 2, 0), (2, 3), 1, (0, 2))
         yield case((2, 4, 9), (4, 2, 3), (4,), (1, 0), (1,), 2)
+        yield case(
+            (1, 4, 9, 8), (4, 3, 3, 2), (2, 1), (1, 1, 0, 2), (1, 2), 2, (1, 0), epilogue=add
+        )
         yield case((2, 5, 8, 7), (5, 18, 3, 3), (1, 1), (1, 1, 1, 1), (1, 1))
         yield case((1, 2, 3, 4, 3), (2, 3, 2, 3, 2), (2, 1, 2), (0, 1, 0, 1, 1, 0), (1, 1, 1))
 

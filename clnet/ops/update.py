@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from clnet.calls import Candidate, In, Out, Placement, Workload
+from clnet.calls import Candidate, In, KernelCall, Out, Placement, Workload
 from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
 from clnet.ops.base import Op, register
@@ -62,3 +63,42 @@ class Update(Op):
             candidates += [replace(c, calls=c.calls[1:]) for c in copied]  # it is there already
         places = tuple(Placement(Out(i), In(i)) for i in range(len(self.results)))
         return [replace(c, placements=places) for c in candidates]
+
+
+@register
+@dataclass(frozen=True)
+class UpdateBehind(Op):
+    """A state's next value as the epilogue of ``op``: its output, stored in the place of input
+    ``state``, which is among the epilogue's operands and which the op itself does not read."""
+
+    op: Any
+    state: int
+    foldable = False
+    updates_state = True
+
+    @property
+    def label(self) -> str:
+        return f"Update behind {self.op.label}"
+
+    def infer(self, *inputs: TensorSpec | None) -> tuple[TensorSpec, ...]:
+        result: tuple[TensorSpec, ...] = self.op.infer(*inputs)
+        if result != (inputs[self.state],):
+            raise ShapeError(f"the new value is {result[0]}, the state is {inputs[self.state]}")
+        return result
+
+    def reference(self, *inputs: np.ndarray | None) -> tuple[np.ndarray, ...]:
+        result: tuple[np.ndarray, ...] = self.op.reference(*inputs)
+        return result
+
+    def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
+        # Kernels read what belongs to an element just before they store it; BLAS stores first.
+        place = Placement(Out(), In(self.state))
+        return [
+            replace(c, placements=(*c.placements, place))
+            for c in self.op.lower(replace(workload, op=self.op), device)
+            if all(isinstance(call, KernelCall) for call in c.calls)
+        ]
+
+    def multiply_adds(self, workload: Workload) -> int:
+        count: int = self.op.multiply_adds(replace(workload, op=self.op))
+        return count

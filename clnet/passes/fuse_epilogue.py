@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
-from clnet.graph import Graph, Node
+from clnet.graph import Graph, Node, Value
 from clnet.ops.elementwise import Elementwise
 from clnet.ops.epilogue import extra_role
 
@@ -25,14 +26,17 @@ def fuse_epilogues(graph: Graph) -> None:
             source = producers.get(value) if value is not None else None
             if source is None or value in outputs or source in gone or value is None:
                 continue
-            if consumers[value] == [node] and _accepts(source, node, position):
-                _append(source, node, position)
+            if consumers[value] == [node] and accepts(source, node, position):
+                node.op, node.inputs = appended(source, node, position)
+                node.name = source.name
                 gone.add(source)
                 break
     graph.remove(gone)
 
 
-def _accepts(source: Node, node: Node, position: int) -> bool:
+def accepts(source: Node, node: Node, position: int) -> bool:
+    """Whether ``node``, which has an expression, can be the epilogue of ``source``, whose output is
+    its input ``position``."""
     if not hasattr(source.op, "epilogue"):
         return False
     output = source.output.spec
@@ -45,13 +49,11 @@ def _accepts(source: Node, node: Node, position: int) -> bool:
     return all(extra_role(e, output, source.op.channel_axis) for e in extras)
 
 
-def _append(source: Node, node: Node, position: int) -> None:
-    """Turn ``node`` into the joint one; its outputs stay."""
+def appended(source: Node, node: Node, position: int) -> tuple[Any, list[Value | None]]:
+    """Op and inputs of the joint node."""
     others = [v for i, v in enumerate(node.inputs) if i != position]
     operands = list(source.inputs)
     if not source.op.epilogue.steps:  # optional inputs that were left out must keep their place
         operands += [None] * (source.op.own_inputs - len(operands))
     epilogue = source.op.epilogue.then(node.op.expression, position)
-    node.op = replace(source.op, epilogue=epilogue)
-    node.inputs = [*operands, *others]
-    node.name = source.name
+    return replace(source.op, epilogue=epilogue), [*operands, *others]

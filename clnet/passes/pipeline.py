@@ -12,6 +12,7 @@ from clnet.passes.fold_affine import fold_affine
 from clnet.passes.fold_pad import fold_pads
 from clnet.passes.fuse_elementwise import fuse_elementwise
 from clnet.passes.fuse_epilogue import fuse_epilogues
+from clnet.passes.fuse_updates import fuse_updates
 from clnet.passes.move_transposes import move_transposes
 from clnet.passes.precision import to_half
 from clnet.passes.simplify_arithmetic import simplify_arithmetic
@@ -29,6 +30,7 @@ REWRITES: tuple[Callable[[Graph], None], ...] = (
     simplify_arithmetic,
     fuse_elementwise,
     fuse_epilogues,
+    fuse_updates,
     remove_dead_code,
 )
 

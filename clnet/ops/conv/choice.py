@@ -22,7 +22,8 @@ def candidates(problem: ConvProblem) -> list[Candidate]:
 
 def _on_cpu(problem: ConvProblem) -> list[Candidate | None]:
     g, width = problem.geometry, problem.cpu_width
-    if g.mg <= width // 2 and g.cg <= 4:
+    in_rows = g.out[2] % width == 0 and g.cg <= 8 and not problem.constant_weights
+    if in_rows or (g.mg <= width // 2 and g.cg <= 4):  # weights that change need no packing there
         return [rows(problem), channels(problem), pointwise(problem), direct(problem)]
     if g.pixels < 8 * width:  # then tiles of vectors of pixels would be half empty
         return [channels(problem), pointwise(problem), rows(problem), direct(problem)]

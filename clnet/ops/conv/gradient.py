@@ -112,17 +112,22 @@ class ConvWeightGradient(Op):
         yield case((2, 6, 9, 8), (2, 4, 3, 8), (3, 2), (3, 1), (1, 2, 0, 0), (1, 2), 2)
         yield case((1, 5, 4, 4), (1, 5, 4, 4), (3, 3), (1, 1), (1,) * 4, (1, 1), 5)
         yield case((2, 3, 17), (2, 4, 5), (4,), (3,), (0, 1), (1,))
+        yield case((1, 2, 30), (1, 3, 20), (13,), (1,), (2, 0), (1,))
+        yield case((1, 2, 4), (1, 3, 6), (5,), (1,), (3, 3), (1,))
         yield case((1, 2, 4, 5, 6), (1, 3, 3, 5, 3), (2, 1, 3), (1, 1, 2), (0, 0, 1, 0, 0, 1),
                    (1, 1, 1))  # fmt: skip
 
 
 def _rows(g: Geometry, dtype: str, device: DeviceInfo) -> Candidate:
     """dy as rows of neighbouring channels first, then one work-item for a vector of them, a few
-    input channels and one tap. Long sums are split and added up in a third call."""
+    input channels and the taps of a row. Long sums are split and added up in a third call."""
     vector = min(device.vector_width, 1 << (g.mg - 1).bit_length())
     row = round_up(g.mg, vector)
-    tile = ceil_div(g.cg, ceil_div(g.cg, 8 if device.is_cpu else 4))
-    items = g.groups * (row // vector) * ceil_div(g.cg, tile) * g.taps
+    sums = 12 if device.is_cpu else 8  # vectors of them that the registers hold
+    taps = g.kernel[2] if g.kernel[2] <= sums else 1
+    most = max(1, sums // taps)
+    tile = ceil_div(g.cg, ceil_div(g.cg, most))
+    items = g.groups * (row // vector) * ceil_div(g.cg, tile) * (g.taps // taps)
     wanted = device.compute_units * (8 if device.is_cpu else 256)
     lines = g.n * g.out[0] * g.out[1]
     per_split = ceil_div(lines, min(lines, ceil_div(wanted, items)))
@@ -130,7 +135,7 @@ def _rows(g: Geometry, dtype: str, device: DeviceInfo) -> Candidate:
     size = g.groups * g.mg * g.cg * g.taps
     defines: tuple[Define, ...] = (
         *float_defines(dtype, device),
-        ("VW", vector), ("TILE_C", tile), ("UNROLL", max(1, 4 // tile)),
+        ("VW", vector), ("TILE_C", tile), ("TILE_K", taps),
         ("SPLITS", splits), ("LINES_PER_SPLIT", per_split),
         ("BATCH", g.n), ("GROUPS", g.groups), ("GROUP_IN", g.cg), ("GROUP_OUT", g.mg),
         *_triple("IN", g.size), *_triple("OUT", g.out), *_triple("KERNEL", g.kernel),
@@ -147,7 +152,7 @@ def _rows(g: Geometry, dtype: str, device: DeviceInfo) -> Candidate:
     rows_size = g.n * g.pixels * g.groups * row
     itemsize = np.dtype(dtype).itemsize
     workspace = [rows_size * itemsize]
-    calls: list[Call] = [call("rows", (In(1), Work(0)), rows_size)]
+    calls: list[Call] = [call("rows", (In(1), Work(0)), rows_size // vector)]
     if splits == 1:
         calls += [call("sums", (In(0), Work(0), Out()), items, heavy=True)]
     else:

@@ -59,7 +59,7 @@ row("Shrink", 1,
     lambda x, lambd, bias: np.where(x < -lambd, x + bias, np.where(x > lambd, x - bias, 0)),
     params={"lambd": 0.5, "bias": 0.0})  # fmt: skip
 
-row("Tanh", 1, "tanh({0})", np.tanh, gradient=chain("TanhGradient y g"))
+row("Tanh", 1, "TANH({T}, {0})", np.tanh, gradient=chain("TanhGradient y g"))
 row("TanhGradient", 2, "{1} * (({T})1 - {0} * {0})", lambda y, g: g * (1 - y * y))
 row("Sigmoid", 1, "({T})1 / (({T})1 + exp(-{0}))", _sigmoid, domain=(-20.0, 20.0),
     gradient=chain("SigmoidGradient y g"))  # fmt: skip

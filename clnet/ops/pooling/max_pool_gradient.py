@@ -1,10 +1,11 @@
-"""MaxPoolGradient: hands each window's gradient to its first maximum, gathered element by element.
+"""MaxPoolGradient: hands each window's gradient to its first maximum.
 
 The maximum is found again from x and y; nothing is kept from the forward pass but what it had.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.checks import one_float_dtype, present
 from clnet.ops.lowering import float_defines, grid
 from clnet.ops.pooling.windows import Axis, axes_of, windows
+from clnet.ops.rows import fitting_width
 from clnet.tensor_spec import TensorSpec
 
 
@@ -75,12 +77,16 @@ class MaxPoolGradient(Op):
             for name, value in zip("DHW", [*[int(stem != "PAD")] * (3 - len(axes)), *values],
                                    strict=True)  # the missing leading dimensions
         ]  # fmt: skip
-        defines = (*float_defines(x.dtype, device), *triples, ("SIZE", x.size))
-        args = (In(0), In(1), In(2), Out())
-        call = KernelCall(
-            "max_pool_gradient", "max_pool_gradient", args, grid(x.size), None, defines
-        )
-        return [Candidate("gather", (call,))]
+        width = fitting_width(axes[-1].size, device)
+        defines = (*float_defines(x.dtype, device), *triples, ("VW", width), ("SIZE", x.size))
+        args, name = (In(0), In(1), In(2), Out()), "max_pool_gradient"
+        gather = Candidate("gather", (KernelCall(name, name, args, grid(x.size), None, defines),))
+        if any(a.stride < a.kernel or a.dilation > 1 for a in axes):
+            return [gather]
+        lines = x.shape[0] * x.shape[1] * math.prod(a.count for a in axes[:-1])
+        call = KernelCall(name, f"{name}_windows", args, grid(lines), None, defines)
+        windows = Candidate("windows", (call,))
+        return [windows, gather] if device.is_cpu else [gather, windows]
 
     def _axes(self, x: TensorSpec) -> list[Axis]:
         return axes_of(x, self.kernel, self.strides, self.pads, self.dilations, self.ceil_mode)
@@ -95,6 +101,8 @@ class MaxPoolGradient(Op):
             ((2, 2, 9, 11), (3, 3), (2, 2), (1, 1, 1, 1), (1, 1)),
             ((1, 3, 7, 8), (2, 3), (1, 2), (0, 1, 1, 0), (2, 1), True),
             ((2, 1, 17), (3,), (3,), (1, 0), (1,)),
+            ((1, 2, 11, 12), (2, 3), (3, 3), (1, 0, 0, 2), (1, 1)),
+            ((1, 2, 7, 5, 6), (2, 1, 3), (2, 2, 3), (1, 0, 0, 0, 0, 2), (1, 1, 1), True),
             ((1, 2, 4, 5, 6), (2, 2, 3), (2, 1, 2), (0,) * 6, (1, 1, 1)),
         ):
             x = np.round(rng.uniform(-2, 2, shape)).astype(np.float32)  # many equal maxima
