@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,10 +22,14 @@ from clnet.calls import (
     tunable,
 )
 from clnet.device_info import DeviceInfo
+from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.blas import blas_usable
 from clnet.ops.checks import one_float_dtype, per_channel, present
+from clnet.ops.elementwise import elementwise
 from clnet.ops.lowering import ceil_div, float_defines, grid
+from clnet.ops.reduce import Reduce
+from clnet.ops.reshape import Reshape
 from clnet.ops.rows import width_options
 from clnet.tensor_spec import TensorSpec
 
@@ -90,10 +94,37 @@ class BatchNormalization(Op):
             candidates.append(Candidate("clblast_gemv", (prepare, *columns), work))
         return candidates
 
+    def vjp(
+        self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
+    ) -> tuple[Value | None, ...]:
+        """With mean and variance as given: a frozen layer, or one being fine-tuned."""
+        x, grad = node.inputs[0], grads[0]
+        assert x is not None and grad is not None
+        channels = Reshape((x.spec.shape[1], *(1,) * (x.spec.rank - 2)))
+        scale, _, mean, var = (build.add(channels, v) for v in node.inputs[1:])
+
+        def apply(function: str, *operands: Value | None, **params: float) -> Any:
+            return build.add(elementwise(function, **params), *operands)
+
+        def total(value: Value) -> Any:
+            axes = (0, *range(2, value.spec.rank))
+            return build.add(Reduce("Sum", axes, keepdims=False), value)
+
+        wide = apply("Shift", var, offset=self.epsilon)
+        factor = apply("Reciprocal", apply("Sqrt", wide))
+        slope = apply("Mul", scale, factor)
+        dx = apply("Mul", grad, slope)
+        dscale = total(apply("Mul", grad, apply("Mul", apply("Sub", x, mean), factor)))
+        dbias = total(grad)
+        flat = Reshape(dbias.spec.shape)
+        dmean = apply("Neg", apply("Mul", dbias, build.add(flat, slope)))
+        along = build.add(flat, apply("Scale", apply("Div", scale, wide), factor=-0.5))
+        return dx, dscale, dbias, dmean, apply("Mul", dscale, along)
+
     @classmethod
     def cases(cls) -> Iterable[Case]:
         channels = [Arg((5,)), Arg((5,)), Arg((5,)), Arg((5,), low=0.1)]
-        yield Case(cls(), (Arg((2, 5, 3, 7)), *channels))
+        yield Case(cls(), (Arg((2, 5, 3, 7)), *channels), differentiable=True)
         yield Case(cls(1e-2), (Arg((3, 5)), *channels))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from clnet.calls import Candidate, In, KernelCall, Out, Placement, Workload
 from clnet.device_info import DeviceInfo
+from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.lowering import STORAGE_TYPES, grid
 from clnet.tensor_spec import TensorSpec
@@ -49,6 +50,14 @@ class Cast(Op):
         return [
             Candidate("cast", (call,), placements=(Placement(Out(), In(), 0, 0),) if same else ())
         ]
+
+    def vjp(
+        self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
+    ) -> tuple[Value | None, ...]:
+        (x,) = node.inputs
+        assert x is not None
+        between_floats = x.spec.is_float and node.output.spec.is_float
+        return (build.add(Cast(x.spec.dtype), grads[0]) if between_floats else None,)
 
     def in_half(self) -> Op:
         return Cast("float16") if self.dtype == "float32" else self

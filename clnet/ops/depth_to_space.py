@@ -12,7 +12,9 @@ from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
 from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.base import Arg, Case, Op, register
+from clnet.ops.reshape import Reshape
 from clnet.ops.strided_copy import View, copy_call
+from clnet.ops.transpose import Transpose
 from clnet.tensor_spec import TensorSpec
 
 
@@ -37,6 +39,16 @@ class _Shuffle(Op):
         read, write = View.of(shape).permuted(perm), View.of(target)
         call = copy_call(In(), Out(), x.itemsize, target, read, write, device)
         return [Candidate("copy", (call,))]
+
+    def vjp(
+        self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
+    ) -> tuple[Value | None, ...]:
+        (x,) = node.inputs
+        assert x is not None
+        shape, perm = self.split(x.spec)
+        blocks = build.add(Reshape(tuple(shape[p] for p in perm)), grads[0])
+        back = build.add(Transpose(tuple(perm.index(d) for d in range(len(perm)))), blocks)
+        return (build.add(Reshape(x.spec.shape), back),)
 
 
 @register
@@ -67,17 +79,10 @@ class DepthToSpace(_Shuffle):
             return (n, b, b, c, h, w), (0, 3, 4, 1, 5, 2)
         return (n, c, b, b, h, w), (0, 1, 4, 2, 5, 3)
 
-    def vjp(
-        self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
-    ) -> tuple[Value | None, ...]:
-        if self.mode != "DCR":
-            return super().vjp(build, node, grads)
-        return (build.add(SpaceToDepth(self.blocksize), grads[0]),)
-
     @classmethod
     def cases(cls) -> Iterable[Case]:
         yield Case(cls(2), (Arg((2, 12, 3, 5)),), differentiable=True)
-        yield Case(cls(3, "CRD"), (Arg((1, 18, 2, 4)),))
+        yield Case(cls(3, "CRD"), (Arg((1, 18, 2, 4)),), differentiable=True)
 
 
 @register
@@ -100,11 +105,6 @@ class SpaceToDepth(_Shuffle):
         n, c, h, w = x.shape
         b = self.blocksize
         return (n, c, h // b, b, w // b, b), (0, 3, 5, 1, 2, 4)
-
-    def vjp(
-        self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
-    ) -> tuple[Value | None, ...]:
-        return (build.add(DepthToSpace(self.blocksize), grads[0]),)
 
     @classmethod
     def cases(cls) -> Iterable[Case]:

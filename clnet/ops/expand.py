@@ -9,6 +9,7 @@ import numpy as np
 
 from clnet.calls import Candidate, In, Out, Placement, Workload
 from clnet.device_info import DeviceInfo
+from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.lowering import strides_of
 from clnet.ops.strided_copy import View, copy_call
@@ -41,8 +42,13 @@ class Expand(Op):
         placements = (Placement(Out(), In(), 0, 0),) if x.size == y.size else ()
         return [Candidate("copy", (call,), placements=placements)]
 
+    def vjp(
+        self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
+    ) -> tuple[Value | None, ...]:
+        return grads  # autodiff sums over what was repeated
+
     @classmethod
     def cases(cls) -> Iterable[Case]:
-        yield Case(cls((2, 1, 6)), (Arg((3, 1)),))
+        yield Case(cls((2, 1, 6)), (Arg((3, 1)),), differentiable=True)
         yield Case(cls((4, 3, 1)), (Arg((3, 35), "int64", -9, 9),))
         yield Case(cls((1, 1)), (Arg((7,)),))

@@ -11,10 +11,18 @@ import numpy as np
 
 from clnet.calls import Candidate, In, KernelCall, Out, Values, Workload, tunable
 from clnet.device_info import DeviceInfo
+from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.base import Arg, Case, Op, register
+from clnet.ops.batch_statistics import (
+    BatchNormalizationGradient,
+    BatchNormalizationTraining,
+)
 from clnet.ops.checks import one_float_dtype, per_channel, present
 from clnet.ops.lowering import float_defines
+from clnet.ops.reduce import Reduce
+from clnet.ops.reshape import Reshape
 from clnet.ops.rows import group_options, row_launch, width_options
+from clnet.ops.tile import Tile
 from clnet.tensor_spec import TensorSpec
 
 
@@ -67,7 +75,24 @@ class InstanceNormalization(Op):
         candidate = tunable(make, {"VW": width_options(count, device), "GROUP": groups})
         return [candidate] if candidate else []
 
+    def vjp(
+        self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
+    ) -> tuple[Value | None, ...]:
+        # The same as batch normalisation where every feature map is a channel of its own.
+        x, scale, bias = node.inputs
+        assert x is not None
+        n, c = x.spec.shape[:2]
+        maps = Reshape((1, n * c, math.prod(x.spec.shape[2:])))
+        rows, factors = build.add(maps, x), build.add(Tile((n,)), scale)
+        shifts = build.add(Tile((n,)), bias)
+        _, mean, var = build.add(BatchNormalizationTraining(self.epsilon), rows, factors, shifts)
+        gradient = BatchNormalizationGradient(self.epsilon)
+        dx, *channels = build.add(gradient, rows, factors, mean, var, build.add(maps, grads[0]))
+        total = Reduce("Sum", (0,), keepdims=False)
+        dscale, dbias = (build.add(total, build.add(Reshape((n, c)), v)) for v in channels)
+        return build.add(Reshape(x.spec.shape), dx), dscale, dbias
+
     @classmethod
     def cases(cls) -> Iterable[Case]:
-        yield Case(cls(), (Arg((2, 3, 5, 7)), Arg((3,)), Arg((3,))))
+        yield Case(cls(), (Arg((2, 3, 5, 7)), Arg((3,)), Arg((3,))), differentiable=True)
         yield Case(cls(1e-2), (Arg((1, 4, 300), low=3, high=5), Arg((4,)), Arg((4,))))

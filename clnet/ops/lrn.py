@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from clnet.calls import Candidate, In, KernelCall, Out, Workload
 from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
+from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.checks import one_float_dtype, present
+from clnet.ops.elementwise import elementwise
 from clnet.ops.lowering import float_defines, grid
+from clnet.ops.pooling import AveragePool
+from clnet.ops.reshape import Reshape
 from clnet.ops.rows import dividing_width
 from clnet.tensor_spec import TensorSpec
 
@@ -67,7 +71,40 @@ class LRN(Op):
         size = grid(spatial // width, x.shape[1], x.shape[0])
         return [Candidate("lrn", (KernelCall("lrn", "lrn", args, size, None, defines),))]
 
+    def vjp(
+        self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
+    ) -> tuple[Value | None, ...]:
+        # With s = bias + alpha * mean of x² around: dx = g s^-beta - 2 alpha beta x * the mean,
+        # by windows turned round, of g x s^(-beta - 1).
+        (x,), grad = node.inputs, grads[0]
+        assert x is not None
+
+        def apply(function: str, *operands: Value | None, **params: float) -> Any:
+            return build.add(elementwise(function, **params), *operands)
+
+        def power(exponent: float) -> Any:
+            return build.constant(np.asarray(exponent, x.spec.dtype))
+
+        squares = self._mean(build, apply("Mul", x, x), turned=False)
+        s = apply("Shift", apply("Scale", squares, factor=self.alpha), offset=self.bias)
+        own = apply("Mul", grad, apply("Pow", s, power(-self.beta)))
+        spread = self._mean(build, apply("Mul", x, apply("Div", own, s)), turned=True)
+        others = apply("Scale", apply("Mul", x, spread), factor=2 * self.alpha * self.beta)
+        return (apply("Sub", own, others),)
+
+    def _mean(self, build: GraphBuilder, x: Value, *, turned: bool) -> Value:
+        """The mean over ``size`` channels around, those that do not exist counted as zeros."""
+        n, c, *spatial = x.spec.shape
+        ends = (self.size - 1) // 2, self.size - 1 - (self.size - 1) // 2
+        begin, end = ends[::-1] if turned else ends
+        pool = AveragePool(
+            (self.size, 1), (1, 1), (begin, 0, end, 0), (1, 1), count_include_pad=True
+        )
+        image = build.add(Reshape((n, 1, c, math.prod(spatial))), x)
+        result: Value = build.add(Reshape(x.spec.shape), build.add(pool, image))
+        return result
+
     @classmethod
     def cases(cls) -> Iterable[Case]:
-        yield Case(cls(5, alpha=0.1), (Arg((2, 7, 3, 4)),))
-        yield Case(cls(2, 0.5, 0.6, 2.0), (Arg((1, 3, 5)),))
+        yield Case(cls(5, alpha=0.1), (Arg((2, 7, 3, 4)),), differentiable=True)
+        yield Case(cls(2, 0.5, 0.6, 2.0), (Arg((1, 3, 5)),), differentiable=True)

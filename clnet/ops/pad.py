@@ -13,6 +13,8 @@ from clnet.errors import ShapeError
 from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.axis_lookup import look_up
 from clnet.ops.base import Arg, Case, Op, register
+from clnet.ops.resize_tables import AxisTable
+from clnet.ops.sampling_gradient import sampling_vjp
 from clnet.tensor_spec import TensorSpec
 
 
@@ -62,6 +64,16 @@ class Pad(Op):
             return np.minimum(turn, 2 * (n - 1) - turn)
         return np.where((c < 0) | (c >= n), -1, c)
 
+    def tables(self, shape: tuple[int, ...]) -> dict[int, AxisTable]:
+        """For each padded axis of x, which element each element of the output takes."""
+        tables = {}
+        for axis, n in enumerate(shape):
+            if self.before[axis] or self.after[axis]:
+                sources = self.sources(axis, n)[:, None]
+                outside = sources[:, 0] < 0
+                tables[axis] = AxisTable(sources.clip(0), np.ones(sources.shape), outside)
+        return tables
+
     def reference(self, *inputs: np.ndarray | None) -> tuple[np.ndarray, ...]:
         (x,) = inputs
         assert x is not None
@@ -83,7 +95,7 @@ class Pad(Op):
         self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
     ) -> tuple[Value | None, ...]:
         if self.mode != "constant":
-            return super().vjp(build, node, grads)
+            return (sampling_vjp(build, node, grads[0]),)
         return (build.add(Pad(tuple(-p for p in self.pads)), grads[0]),)
 
     @classmethod
@@ -92,7 +104,7 @@ class Pad(Op):
         yield Case(cls(pads, value=1.5), (Arg((2, 3, 5)),), differentiable=True)
         yield Case(cls((0, -1, 2, 0, 3, -2), value=-2.0), (Arg((2, 4, 7)),))
         for mode in ("edge", "reflect", "wrap"):
-            yield Case(cls(pads, mode), (Arg((2, 3, 5)),))
+            yield Case(cls(pads, mode), (Arg((2, 3, 5)),), differentiable=True)
             yield Case(cls((7, -1, 5, 2), mode), (Arg((3, 4), "uint8", 0, 255),))
         yield Case(cls((1, 1), value=7), (Arg((5,), "int64", -9, 9),))
 

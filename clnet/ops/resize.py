@@ -9,26 +9,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from clnet.calls import (
-    Candidate,
-    Define,
-    In,
-    KernelCall,
-    Out,
-    Packed,
-    PackedRef,
-    Placement,
-    Ref,
-    Work,
-    Workload,
-)
+from clnet.calls import Candidate, In, KernelCall, Out, PackedRef, Placement, Workload
 from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
+from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.axis_lookup import constant_table, look_up
+from clnet.ops.axis_sums import weigh_axes
 from clnet.ops.base import Arg, Case, Op, register
-from clnet.ops.expression import literal
 from clnet.ops.lowering import ceil_div, float_defines, grid
 from clnet.ops.resize_tables import AxisTable, Sampling, axis_table
+from clnet.ops.sampling_gradient import sampling_vjp
 from clnet.ops.strided_copy import CARRIERS, View, copy_call
 from clnet.tensor_spec import TensorSpec
 
@@ -117,56 +107,15 @@ class Resize(Op):
             call = copy_call(In(), Out(), x.itemsize, (x.size,), whole, whole, device)
             return [Candidate("copy", (call,), placements=(Placement(Out(), In(), 0, 0),))]
         if self.mode != "nearest":
-            separable = self._separable(x, tables, device)
+            separable = weigh_axes(x, self.out_shape, tables, self.extrapolation_value, device)
             bilinear = self._bilinear(x, tables, device)
-            return [*separable, *bilinear] if device.is_cpu else [*bilinear, *separable]
+            return [separable, *bilinear] if device.is_cpu else [*bilinear, separable]
         factors = _factors(x, y, tables)
         sources = {a: np.where(t.outside, -1, t.indices[:, 0]) for a, t in tables.items()}
         return [
             *([_replicate(x, y, factors, device)] if factors else []),
             look_up(x, y, sources, self.extrapolation_value, device),
         ]
-
-    def _separable(
-        self, x: TensorSpec, tables: dict[int, AxisTable], device: DeviceInfo
-    ) -> list[Candidate]:
-        """Axis by axis, the one that shrinks most first, through scratch memory."""
-        calls: list[KernelCall] = []
-        packed: list[Packed] = []
-        workspace: list[int] = []
-        source, shape = In(), list(x.shape)
-        order = sorted(tables, key=lambda axis: self.out_shape[axis] / x.shape[axis])
-        for axis in order:
-            table = tables[axis]
-            length, inner = shape[axis], math.prod(shape[axis + 1 :])
-            shape[axis] = self.out_shape[axis]
-            size = math.prod(shape)
-            width = max(w for w in (1, 2, 4, 8, 16) if inner % w == 0 and w <= device.vector_width)
-            run = self.out_shape[axis] if inner == 1 and device.is_cpu else 1
-            indices = np.where(table.outside[:, None], -1, table.indices).astype(np.int32)
-            tabled = (PackedRef(len(packed)), PackedRef(len(packed) + 1))
-            weights = table.weights.astype(np.float32)
-            packed += [constant_table(indices.T), constant_table(weights.T)]
-            target: Ref = Out()
-            if axis != order[-1]:
-                target = Work(len(workspace))
-                workspace.append(size * x.itemsize)
-            defines = (
-                *float_defines(x.dtype, device),
-                ("VW", width),
-                ("TAPS", indices.shape[1]),
-                ("LENGTH", length),
-                ("OUTPUTS", len(indices)),
-                ("INNER", inner),
-                ("RUN", run),
-                ("SIZE", size),
-                *self._extrapolation(table),
-            )
-            args = (source, *tabled, target)
-            items = grid(size // (width * run))
-            calls.append(KernelCall("resize_axis", "resize_axis", args, items, None, defines))
-            source = target
-        return [Candidate("separable", tuple(calls), tuple(workspace), tuple(packed))]
 
     def _bilinear(
         self, x: TensorSpec, tables: dict[int, AxisTable], device: DeviceInfo
@@ -198,18 +147,18 @@ class Resize(Op):
             )
         ]
 
-    def _extrapolation(self, table: AxisTable) -> tuple[Define, ...]:
-        if not table.outside.any():
-            return ()
-        return (("EXTRAPOLATION", literal(self.extrapolation_value)),)
+    def vjp(
+        self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
+    ) -> tuple[Value | None, ...]:
+        return (sampling_vjp(build, node, grads[0]),)
 
     @classmethod
     def cases(cls) -> Iterable[Case]:
         x = (Arg((1, 2, 5, 6)),)
         yield Case(cls((1, 2, 10, 12), coordinate_mode="asymmetric", nearest_mode="floor"), x)
         yield Case(cls((1, 2, 10, 7)), (Arg((1, 2, 5, 6), "uint8", 0, 255),))
-        yield Case(cls((1, 2, 15, 6), (1, 1, 3, 1)), x)
-        yield Case(cls((1, 2, 11, 12), mode="linear"), x)
+        yield Case(cls((1, 2, 15, 6), (1, 1, 3, 1)), x, differentiable=True)
+        yield Case(cls((1, 2, 11, 12), mode="linear"), x, differentiable=True)
         yield Case(cls((1, 2, 3, 4), mode="linear", antialias=True), x)
         yield Case(cls((1, 2, 7, 9), mode="cubic", exclude_outside=True), x)
         yield Case(
@@ -218,7 +167,7 @@ class Resize(Op):
         roi = (0.0, 0.0, 0.4, -0.2, 1.0, 1.0, 0.6, 1.2)
         for mode in ("nearest", "linear"):
             crop = cls((1, 2, 4, 5), (), mode, "tf_crop_and_resize", roi=roi, extrapolation_value=9)
-            yield Case(crop, x)
+            yield Case(crop, x, differentiable=True)
 
 
 def _factors(x: TensorSpec, y: TensorSpec, tables: dict[int, AxisTable]) -> tuple[int, int] | None:

@@ -35,6 +35,24 @@ class AxisTable:
     outside: np.ndarray
 
 
+def transposed(table: AxisTable, length: int) -> AxisTable:
+    """The table of the way back: which outputs, with what weights, each of the axis' ``length``
+    elements went into. Rows are filled up with weights of zero."""
+    outputs = np.repeat(np.arange(len(table.indices)), table.indices.shape[1])
+    sources, weights = table.indices.ravel(), table.weights.ravel()
+    used = (weights != 0) & ~table.outside[outputs]
+    order = np.flatnonzero(used)[np.argsort(sources[used], kind="stable")]
+    counts = np.bincount(sources[order], minlength=length)
+    taps = max(1, int(counts.max()))
+    place = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    back = AxisTable(
+        np.zeros((length, taps), np.int64), np.zeros((length, taps)), np.zeros(length, bool)
+    )
+    back.indices[sources[order], place] = outputs[order]
+    back.weights[sources[order], place] = weights[order]
+    return back
+
+
 def axis_table(
     length: int, outputs: int, scale: float, roi: tuple[float, float], sampling: Sampling
 ) -> AxisTable:

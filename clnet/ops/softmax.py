@@ -11,9 +11,12 @@ import numpy as np
 
 from clnet.calls import Candidate, In, KernelCall, Out, Values, Workload, tunable
 from clnet.device_info import DeviceInfo
+from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.checks import normal_axis, one_float_dtype, present
+from clnet.ops.elementwise import elementwise
 from clnet.ops.lowering import float_defines, index_text
+from clnet.ops.reduce import Reduce
 from clnet.ops.rows import dividing_width, group_options, row_launch, width_options
 from clnet.tensor_spec import TensorSpec
 
@@ -68,10 +71,17 @@ class Softmax(Op):
         candidate = tunable(make, {"VW": widths, "GROUP": group_options(count, launches, device)})
         return [candidate] if candidate else []
 
+    def vjp(
+        self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
+    ) -> tuple[Value | None, ...]:
+        y, grad = node.output, grads[0]
+        total = _along(build, self.axis, build.add(elementwise("Mul"), grad, y))
+        return (build.add(elementwise("Mul"), build.add(elementwise("Sub"), grad, total), y),)
+
     @classmethod
     def cases(cls) -> Iterable[Case]:
         yield Case(cls(), (Arg((5, 37), low=-30, high=30),))
-        yield Case(cls(1), (Arg((2, 21, 3, 4)),))
+        yield Case(cls(1), (Arg((2, 21, 3, 4)),), differentiable=True)
         yield Case(cls(0), (Arg((200, 3)),))
         yield Case(cls(-1), (Arg((2, 1000)),))
 
@@ -89,3 +99,18 @@ class LogSoftmax(Softmax):
         shifted = x.astype(np.float64) - x.max(self.axis, keepdims=True)
         total = np.log(np.exp(shifted).sum(self.axis, keepdims=True))
         return ((shifted - total).astype(x.dtype),)
+
+    def vjp(
+        self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
+    ) -> tuple[Value | None, ...]:
+        softmax = build.add(elementwise("Exp"), node.output)
+        total = _along(build, self.axis, grads[0])
+        share = build.add(elementwise("Mul"), softmax, total)
+        return (build.add(elementwise("Sub"), grads[0], share),)
+
+
+def _along(build: GraphBuilder, axis: int, value: Value | None) -> Value:
+    """The sum along an axis, which stays as one element."""
+    assert value is not None
+    total: Value = build.add(Reduce("Sum", (axis % value.spec.rank,), keepdims=True), value)
+    return total

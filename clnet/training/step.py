@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from clnet.autodiff import gradients
+from clnet.autodiff import gradients, recompute
 from clnet.graph import Graph, GraphBuilder, Value
 from clnet.ops.elementwise import elementwise
 from clnet.ops.formula import Term, trace
@@ -59,7 +59,14 @@ def slot_name(parameter: str, slot: str) -> str:
 
 
 def step_graph(
-    network: Network, loss: str, optimizer: Optimizer, steps: int, batch: int, *, train: bool
+    network: Network,
+    loss: str,
+    optimizer: Optimizer,
+    steps: int,
+    batch: int,
+    *,
+    train: bool,
+    checkpoint: bool = False,
 ) -> Graph:
     """Takes the next of ``steps`` batches that lie on the device, runs the network and its loss,
     and adds to the totals; to ``train`` also all gradients and the updates of the weights.
@@ -67,6 +74,7 @@ def step_graph(
     The batches are states, named by ``buffer_name``: samples [steps, batch, *S], targets [steps,
     batch, *T] and, to train, a row [steps] for each of ``optimizer.scalars``. A feed fills them,
     and then the host only launches.
+    With ``checkpoint``, most activations are computed twice rather than kept.
     """
     chosen = find_loss(loss)
     build = GraphBuilder("train" if train else "evaluate")
@@ -85,12 +93,14 @@ def step_graph(
     x = build.add(Gather(0), samples, cursor)
     y = build.add(Gather(0), targets, cursor)
     output = network.apply(build, x, weights)
+    moving = [weights[name] for name in trained(network)]
     if train:
-        to_training_mode(build, states[SEED], states[STEP])
+        to_training_mode(build, set(moving), states[SEED], states[STEP])
     result = chosen.append(build, output, y)
+    forward = len(build.graph.nodes)
     one = build.constant(np.int32(1))
     if train:
-        found = gradients(build, result.value, [weights[name] for name in trained(network)])
+        found = gradients(build, result.value, moving)
         count = len(optimizer.scalars(0.0, 0))
         rows = [buffer(f"{SCALAR}{i}", (steps,)) for i in range(count)]
         scalars = [build.add(Gather(0), row, cursor) for row in rows]
@@ -99,6 +109,8 @@ def step_graph(
             slots = [states[slot_name(weight.name, slot)] for slot in optimizer.slots]
             append_update(build, optimizer.of(weight.name), weight, gradient, slots, scalars)
         build.add(Update(ADD), states[STEP], one, name="count the step")
+        if checkpoint:
+            recompute(build.graph, forward)
     build.add(Update(ADD), states[TOTALS], result.totals, name="add to totals")
     build.add(Update(ADD), cursor, one, name="next batch")
     return build.graph

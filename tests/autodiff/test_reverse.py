@@ -9,6 +9,7 @@ from evaluate import evaluate
 from clnet.autodiff import gradients
 from clnet.errors import ClnetError, UnsupportedError
 from clnet.graph import GraphBuilder, Value
+from clnet.ops.cast import Cast
 from clnet.ops.elementwise import elementwise
 from clnet.ops.functions import FUNCTIONS
 from clnet.ops.reduce import Reduce
@@ -82,12 +83,39 @@ def test_a_loss_has_one_element() -> None:
         gradients(build, x, [x])
 
 
+def test_a_gradient_goes_through_casts_between_floats_alone() -> None:
+    build = GraphBuilder()
+    x = build.input("x", (3,))
+    wide = build.add(Cast("float64"), x)
+    loss = total(build, build.add(elementwise("Mul"), wide, wide))
+    values = np.array([1.0, -2.0, 3.0], np.float32)
+    found = slopes(build, loss, {"x": values})["x"]
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, 2 * values)
+    build = GraphBuilder()
+    x = build.input("x", (3,))
+    whole = build.add(Cast("float32"), build.add(Cast("int32"), x))
+    with pytest.raises(ClnetError, match="does not depend on x"):
+        gradients(build, total(build, whole), [x])
+
+
+def test_where_hands_each_gradient_to_what_was_chosen() -> None:
+    build = GraphBuilder()
+    c = build.constant(np.array([True, False, True]))
+    x, y = build.input("x", (3,)), build.input("y", (3,))
+    chosen = build.add(elementwise("Where"), c, x, y)
+    loss = total(build, build.add(elementwise("Scale", factor=2.0), chosen))
+    found = slopes(build, loss, {"x": np.ones(3, np.float32), "y": np.ones(3, np.float32)})
+    np.testing.assert_array_equal(found["x"], [2, 0, 2])
+    np.testing.assert_array_equal(found["y"], [0, 2, 0])
+
+
 @pytest.mark.parametrize("name", [n for n, row in FUNCTIONS.items() if row.gradient])
 def test_gradients_of_the_table_equal_differences(name: str) -> None:
     row = FUNCTIONS[name]
     low, high = row.domain
     if name == "Where":
-        pytest.skip("its condition has no gradient; its kernels are the functions' own")
+        pytest.skip("its condition has no gradient; it has a test of its own")
     feeds = {f"x{i}": RNG.uniform(max(low, 0.1) if low > -1 else low, high, 40)
              for i in range(row.arity)}  # fmt: skip
     build = GraphBuilder()

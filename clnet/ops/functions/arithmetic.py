@@ -59,9 +59,18 @@ row("DivGradient", 3, "-{2} * {0} / {1}", lambda y, b, g: -g * y / b, domain=(0.
 row("Mod", 2, _MOD.replace("{r}", "fmod({0}, {1})"), _mod, params={"fmod": 0}, vector=False,
     integer=_MOD.replace("{r}", _INTEGER_REST), dtypes=NUMBER)  # fmt: skip
 row("Pow", 2, "pow({0}, {1})", _power, integer="integer_power({0}, {1})", dtypes=NUMBER,
-    domain=(0.0, 3.0))  # fmt: skip
-row("Min", 2, "({0} < {1} | {0} != {0} ? {0} : {1})", np.minimum, dtypes=NUMBER)
-row("Max", 2, "({0} > {1} | {0} != {0} ? {0} : {1})", np.maximum, dtypes=NUMBER)
+    domain=(0.0, 3.0), gradient=chain("PowGradient 0 1 g", "ExponentGradient 0 y g"))  # fmt: skip
+row("PowGradient", 3, "{2} * {1} * pow({0}, {1} - ({T})1)",
+    lambda a, b, g: g * b * np.power(a, b - 1), domain=(0.3, 3.0))  # fmt: skip
+row("ExponentGradient", 3, "({0} > ({T})0 ? {2} * {1} * log({0}) : ({T})0)",
+    lambda a, y, g: np.where(a > 0, g * y * np.log(np.where(a > 0, a, 1)), 0))  # fmt: skip
+row("Min", 2, "({0} < {1} | {0} != {0} ? {0} : {1})", np.minimum, dtypes=NUMBER,
+    gradient=chain("IfAtMost 0 1 g", "IfLess 1 0 g"))  # fmt: skip
+row("Max", 2, "({0} > {1} | {0} != {0} ? {0} : {1})", np.maximum, dtypes=NUMBER,
+    gradient=chain("IfAtMost 1 0 g", "IfLess 0 1 g"))  # fmt: skip
+# Where both are equal, the first argument of Min and Max gets all of the gradient.
+row("IfAtMost", 3, "({0} <= {1} ? {2} : ({T})0)", lambda a, b, g: np.where(a <= b, g, 0))
+row("IfLess", 3, "({0} < {1} ? {2} : ({T})0)", lambda a, b, g: np.where(a < b, g, 0))
 
 row("Scale", 1, "{0} * ({T}){factor}", lambda x, factor: x * factor, params={"factor": 1.5},
     gradient=chain("Scale g"))  # fmt: skip

@@ -38,5 +38,14 @@ row("IsInf", 1,
     _is_infinite, params={"detect_negative": 1, "detect_positive": 1},
     result="bool", vector=False, dtypes=FLOAT)  # fmt: skip
 
+
+def _where_gradient(build: Any, inputs: Any, output: Any, grad: Any) -> tuple[Any, ...]:
+    from clnet.ops.elementwise import elementwise  # it stands above the table
+
+    zero, where = build.constant(np.zeros((), grad.spec.dtype)), elementwise("Where")
+    return None, build.add(where, inputs[0], grad, zero), build.add(where, inputs[0], zero, grad)
+
+
 # The first argument is a truth value whatever the others are.
-row("Where", 3, "({0} ? {1} : {2})", np.where, vector=False, dtypes=(*NUMBER, *BOOL))
+row("Where", 3, "({0} ? {1} : {2})", np.where, vector=False, dtypes=(*NUMBER, *BOOL),
+    gradient=_where_gradient)  # fmt: skip

@@ -101,7 +101,8 @@ class Gemm(Op):
         for trans_a, trans_b in itertools.product((False, True), repeat=2):
             a = Arg((23, 17) if trans_a else (17, 23))
             b = Arg((43, 23) if trans_b else (23, 43))
-            yield Case(cls(0.5, 2.0, trans_a, trans_b), (a, b, Arg((17, 1))))
+            op = cls(0.5, 2.0, trans_a, trans_b)
+            yield Case(op, (a, b, Arg((17, 1))), differentiable=True)
         yield Case(cls(0.5, 2.0), (Arg((17, 23)), Arg((23, 43), constant=True), Arg((43,))))
         yield Case(cls(trans_b=True), (Arg((8, 23)), Arg((43, 23), constant=True), Arg(())))
         yield Case(cls(), (Arg((1, 64)), Arg((64, 50), constant=True), Arg((50,))))

@@ -6,6 +6,7 @@ import numpy as np
 
 from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.elementwise import elementwise
+from clnet.ops.reshape import Reshape
 from clnet.ops.transpose import Transpose
 
 
@@ -34,16 +35,30 @@ def gemm_vjp(build: GraphBuilder, node: Node, grad: Value | None) -> tuple[Value
 
 
 def matmul_vjp(build: GraphBuilder, node: Node, grad: Value | None) -> tuple[Value | None, ...]:
-    """Gradients of a and b, both of two dimensions or more (before they were broadcast)."""
+    """Gradients of a and b (before they were broadcast)."""
     from clnet.ops.gemm.matmul import MatMul  # which takes its gradient from here
 
     a, b = node.inputs
-    assert a is not None and b is not None
-    if min(a.spec.rank, b.spec.rank) < 2:
-        raise NotImplementedError("the gradient of a product with a vector")
-    da = build.add(MatMul(), grad, _transposed(build, b))
-    db = build.add(MatMul(), _transposed(build, a), grad)
-    return da, db
+    assert a is not None and b is not None and grad is not None
+    # A vector is a row in front and a column behind.
+    rows = a if a.spec.rank > 1 else build.add(Reshape((1, *a.spec.shape)), a)
+    columns = b if b.spec.rank > 1 else build.add(Reshape((*b.spec.shape, 1)), b)
+    batch = np.broadcast_shapes(rows.spec.shape[:-2], columns.spec.shape[:-2])
+    product = (*batch, rows.spec.shape[-2], columns.spec.shape[-1])
+    dy = grad if grad.spec.shape == product else build.add(Reshape(product), grad)
+    da = build.add(MatMul(), dy, _transposed(build, columns))
+    db = build.add(MatMul(), _transposed(build, rows), dy)
+    return _without(build, da, a, -2), _without(build, db, b, -1)
+
+
+def _without(build: GraphBuilder, gradient: Value, operand: Value, axis: int) -> Value:
+    """The gradient without the dimension that a vector was given."""
+    if operand.spec.rank > 1:
+        return gradient
+    shape = list(gradient.spec.shape)
+    del shape[axis]
+    result: Value = build.add(Reshape(tuple(shape)), gradient)
+    return result
 
 
 def _transposed(build: GraphBuilder, value: Value) -> Value:

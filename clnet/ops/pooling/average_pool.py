@@ -11,10 +11,13 @@ import numpy as np
 
 from clnet.calls import Candidate, Workload
 from clnet.device_info import DeviceInfo
+from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.checks import one_float_dtype, present
 from clnet.ops.pooling.kernels import pool
 from clnet.ops.pooling.windows import Axis, axes_of, windows
+from clnet.ops.resize_tables import AxisTable
+from clnet.ops.sampling_gradient import sampling_vjp
 from clnet.tensor_spec import TensorSpec
 
 
@@ -60,18 +63,36 @@ class AveragePool(Op):
             y[target] = total / max(1, math.prod(len(c) for c in counted))
         return (y.astype(x.dtype),)
 
+    def tables(self, shape: tuple[int, ...]) -> dict[int, AxisTable]:
+        """For each spatial axis of x, which elements are in each window, each by its share: a
+        window is a box, so that shares along the axes multiply."""
+        return {2 + i: self._table(a) for i, a in enumerate(self.axes(TensorSpec(shape)))}
+
+    def _table(self, axis: Axis) -> AxisTable:
+        taps = np.array([axis.taps(window) for window in range(axis.count)])
+        inside = (taps >= 0) & (taps < axis.size)
+        counted = taps < axis.size + axis.end if self.count_include_pad else inside
+        shares = inside / np.maximum(1, counted.sum(1, keepdims=True))
+        outside = np.zeros(axis.count, bool)
+        return AxisTable(taps.clip(0, axis.size - 1), shares, outside)
+
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
         x = workload.input(0)
         call = pool(x, self.axes(x), device, average=True, count_padding=self.count_include_pad)
         return [Candidate("pool", (call,))]
 
+    def vjp(
+        self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
+    ) -> tuple[Value | None, ...]:
+        return (sampling_vjp(build, node, grads[0]),)
+
     @classmethod
     def cases(cls) -> Iterable[Case]:
         for counted in (False, True):
             op = cls((3, 3), (2, 2), (1, 1, 1, 1), (1, 1), counted, counted)
-            yield Case(op, (Arg((2, 3, 12, 42)),))
+            yield Case(op, (Arg((2, 3, 12, 42)),), differentiable=True)
             op = cls((2, 3), (1, 3), (1, 2, 0, 1), (2, 1), True, counted)
-            yield Case(op, (Arg((1, 2, 6, 23)),))
+            yield Case(op, (Arg((1, 2, 6, 23)),), differentiable=True)
         yield Case(cls((4,), (3,), (2, 1), (1,), True, True), (Arg((2, 3, 19)),))
         op = cls((2, 3, 2), (2, 1, 2), (1, 1, 0, 0, 1, 1), (1, 1, 1), True)
-        yield Case(op, (Arg((1, 2, 4, 5, 9)),))
+        yield Case(op, (Arg((1, 2, 4, 5, 9)),), differentiable=True)

@@ -10,6 +10,7 @@ import numpy as np
 
 from clnet.calls import Candidate, Workload
 from clnet.device_info import DeviceInfo
+from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.checks import one_float_dtype, present
 from clnet.ops.reduce import Reduce
@@ -37,13 +38,20 @@ class GlobalAveragePool(Op):
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
         return self.reduction(workload.input(0).rank).lower(workload, device)
 
+    def vjp(
+        self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
+    ) -> tuple[Value | None, ...]:
+        (x,) = node.inputs
+        assert x is not None
+        return self.reduction(x.spec.rank).vjp(build, node, grads)
+
     def reduction(self, rank: int) -> Reduce:
         """The same as a Reduce over an input of ``rank``."""
         return Reduce(self.function, tuple(range(2, rank)), True)
 
     @classmethod
     def cases(cls) -> Iterable[Case]:
-        yield Case(cls(), (Arg((2, 3, 5, 7)),))
+        yield Case(cls(), (Arg((2, 3, 5, 7)),), differentiable=True)
         yield Case(cls(), (Arg((1, 5, 33)),))
 
 
