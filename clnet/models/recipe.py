@@ -61,10 +61,12 @@ def caffe_recipe(
     net = read_training_net(net_path, input_shape, weights, seed or solver.seed)
     network = Imported(net.graph, net.output)
     known = {n: f for n, f in net.multipliers.items() if n in network.parameters}
-    still = [name for name, (rate, _) in known.items() if rate == 0]
-    made = [n for n in network.parameters if n.startswith("BatchNorm ")]  # Scale has the true ones
-    for name in (*still, *made):
-        network.freeze(name.replace("[", "[[]"))
+    for name, (rate, _) in known.items():
+        if rate == 0:
+            network.freeze(name.replace("[", "[[]"))
+    for name in network.parameters:
+        if name.startswith("BatchNorm "):  # its scale and bias are a Scale layer's to train
+            known[name] = (0.0, 0.0)
     optimizer = CaffeSolver(
         solver.type, _by_step(solver.rate), solver.momentum, solver.momentum2, solver.rms_decay,
         solver.delta, solver.weight_decay, solver.clip_gradients,

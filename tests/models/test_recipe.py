@@ -105,6 +105,7 @@ def test_a_caffe_solver_is_taken_as_it_is(caffe: Path) -> None:
     assert optimizer.of("c.weight").weight_decay == pytest.approx(0.008)
     assert (optimizer.of("c.bias").rate_factor, optimizer.of("c.bias").weight_decay) == (2, 0)
     assert "i.weight" in recipe.net.frozen and "i.bias" not in recipe.net.frozen
+    assert optimizer.of("BatchNorm 'b'.scale").rate_factor == 0
 
 
 def test_the_net_alone_trains_too(caffe: Path) -> None:
