@@ -114,8 +114,6 @@ def test_the_net_alone_trains_too(caffe: Path) -> None:
 
 
 def test_a_caffe_net_learns(caffe: Path) -> None:
-    lines = [line for line in NET.splitlines() if "BatchNorm" not in line]
-    caffe.with_name("net.prototxt").write_text("\n".join(lines))
     recipe = caffe_recipe(caffe, (1, 6, 6))
     recipe.net.unfreeze("i.weight")
     x, y = data((1, 6, 6))
@@ -233,9 +231,7 @@ def test_a_darknet_cfg_is_taken_as_it_is(tmp_path: Path) -> None:
 
 
 def test_a_darknet_cfg_learns(tmp_path: Path) -> None:
-    path = cfg(tmp_path)
-    path.write_text(path.read_text().replace("batch_normalize=1", ""))
-    recipe = darknet_recipe(path)
+    recipe = darknet_recipe(cfg(tmp_path))
     x, y = data((1, 6, 6))
     with clnet.Trainer(recipe.net, recipe.loss, recipe.optimizer, device()) as t:
         history = t.fit(x, y, recipe.batch_size, 10)
