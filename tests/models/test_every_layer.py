@@ -46,7 +46,7 @@ def test_a_network_of_all_layers_learns() -> None:
         ],
         (1, 8, 8),
     )  # fmt: skip
-    x, mask = blobs(64, 8)
+    x, _ = blobs(64, 8)
     y = np.arange(64) % 2
     with clnet.Trainer(net, optimizer=clnet.optimizers.Adam(0.01), device=device()) as t:
         history = t.fit(x, y, 8, 8)
