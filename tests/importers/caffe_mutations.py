@@ -1,36 +1,23 @@
 """Damaged and hostile Caffe models out of good ones, always the same for the same number. As a
-program it reads and runs them, as mutation_worker.py does for ONNX."""
+program it reads and runs them (mutation_worker.py)."""
 
 from __future__ import annotations
 
 import math
 import re
-import tempfile
-import warnings
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-from evaluate import evaluate
 from golden import DATA
 from importers.caffe_models import caffemodel
-from importers.mutation_worker import (
-    Arrays,
-    difference,
-    judge,
-    problems,
-    run_with_random_inputs,
-    serve,
-)
+from importers.mutation_worker import Format
 
 from clnet.errors import ClnetError
 from clnet.importers import read_model
 from clnet.importers.caffe.importer import build_net
 from clnet.importers.caffe.text import parse_text
-from clnet.runtime.devices import find_device
-from clnet.session.compile import plan_graph
 
 Rng = np.random.Generator
 
@@ -294,51 +281,17 @@ CHANGES_OF_TEXT = (
 )  # fmt: skip
 
 
-def run(path: Path) -> tuple[Arrays, Arrays] | None:
-    """Inputs and what clnet makes of them. Where that takes kernels that the good models do not
-    need, most are only planned: compiling would take longer than all the rest."""
-    graph = read_model(path)
-    if len(problems(graph) - familiar_problems()) > 1:
-        plan_graph(graph, find_device())
-        return None
-    return run_with_random_inputs(path)
-
-
-def compared(path: Path, feeds: Arrays, got: Arrays) -> tuple[str, str]:
-    """Whether the outputs are right, and who says so."""
-    with np.errstate(all="ignore"):
-        wrong = difference(got, evaluate(read_model(path), feeds))
-    if wrong:
-        return "wrong", f"against the references of clnet's ops: {wrong}"
-    return "right", "as the references of clnet's ops say"
-
-
-@cache
-def familiar_problems() -> set[tuple[object, ...]]:
-    """Those of the unharmed models."""
-    found = set()
-    for text, weights in bases():
-        with tempfile.TemporaryDirectory() as folder:
-            found |= problems(read_model(_written(Path(folder), text, weights)))
-    return found
-
-
-def _written(folder: Path, text: str, weights: bytes) -> Path:
-    path = folder / "net.prototxt"
+def _written(path: Path, text: str, weights: bytes) -> Path:
     path.write_text(text)
     path.with_suffix(".caffemodel").write_bytes(weights)
     return path
 
 
-def main() -> None:
-    """Answer until stdin ends; before that, bring the driver in and build the good models."""
-    warnings.simplefilter("ignore")
-    for text, weights in bases():
-        with tempfile.TemporaryDirectory() as folder, redirect_stdout(None):
-            verdict = judge(_written(Path(folder), text, weights), run, compared)
-        assert verdict["verdict"] in ("right", "too much memory", "too slow"), verdict
-    serve(mutate, run, compared)
+def write_good(folder: Path) -> list[Path]:
+    """The unharmed models, each once."""
+    goods = enumerate(dict.fromkeys(bases()))
+    return [_written(folder / f"{i}.prototxt", text, weights) for i, (text, weights) in goods]
 
 
 if __name__ == "__main__":
-    main()
+    Format(read_model, mutate, write_good, new_kernels=1).serve()

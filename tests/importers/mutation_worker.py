@@ -16,6 +16,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -74,6 +75,52 @@ def serve(mutate: Mutate, run: Run, compared: Compared) -> None:
             done, path = mutate(int(line), Path(folder))
             verdict = judge(path, run, compared)
             print(json.dumps({"number": int(line), "mutation": done, **verdict}), flush=True)
+
+
+@dataclass(frozen=True)
+class Format:
+    """Models of a format: how they are read, what harms them, and good ones, which ``write_good``
+    puts into a folder."""
+
+    read: Callable[[Path], Graph]
+    mutate: Mutate
+    write_good: Callable[[Path], list[Path]]
+    #: Models that need more kernels than this beyond the good ones' are only planned: compiling
+    #: would take longer than all the rest.
+    new_kernels: int = 3
+
+    def serve(self) -> None:
+        """Answer until stdin ends; before that, bring the driver in and build the good models."""
+        warnings.simplefilter("ignore")
+        with tempfile.TemporaryDirectory() as folder, redirect_stdout(None):
+            good = self.write_good(Path(folder))
+            familiar = set().union(*(problems(self.read(path)) for path in good))
+            for path in good:
+                verdict = judge(path, run_with_random_inputs, self.compared)
+                assert verdict["verdict"] in ("right", "too much memory", "too slow"), verdict
+
+        def run(path: Path) -> tuple[Arrays, Arrays] | None:
+            graph = self.read(path)
+            if len(problems(graph) - familiar) > self.new_kernels:
+                plan_graph(graph, find_device())
+                return None
+            return run_with_random_inputs(path)
+
+        serve(self.mutate, run, self.compared)
+
+    def compared(self, path: Path, feeds: Arrays, got: Arrays) -> tuple[str, str]:
+        """Whether the outputs are right, and who says so. A quantised number on the edge may be
+        rounded to either side."""
+        with np.errstate(all="ignore"):
+            want = evaluate(self.read(path), feeds)
+        for name, array in want.items():
+            whole = array.dtype.kind in "iu"
+            if whole and np.abs(got[name].astype(int) - array.astype(int)).max(initial=0) < 2:
+                want[name] = got[name]
+        wrong = difference(got, want)
+        if wrong:
+            return "wrong", f"against the references of clnet's ops: {wrong}"
+        return "right", "as the references of clnet's ops say"
 
 
 def status(key: str) -> int:

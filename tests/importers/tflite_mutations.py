@@ -1,33 +1,20 @@
 """Damaged and hostile TFLite models out of good ones, always the same for the same number. As a
-program it reads and runs them, as mutation_worker.py does for ONNX."""
+program it reads and runs them (mutation_worker.py)."""
 
 from __future__ import annotations
 
 import struct
-import tempfile
-import warnings
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import tflite
-from evaluate import evaluate
 from golden import DATA
-from importers.mutation_worker import (
-    Arrays,
-    difference,
-    judge,
-    problems,
-    run_with_random_inputs,
-    serve,
-)
+from importers.mutation_worker import Format
 from importers.tflite_models import Op, Tensor, model
 
 from clnet.importers.tflite import read_tflite
-from clnet.runtime.devices import find_device
-from clnet.session.compile import plan_graph
 
 Rng = np.random.Generator
 
@@ -177,55 +164,16 @@ CHANGES: tuple[Callable[[bytearray, np.ndarray, Rng], bytes], ...] = (
 )  # fmt: skip
 
 
-def run(path: Path) -> tuple[Arrays, Arrays] | None:
-    """Inputs and what clnet makes of them. Where that takes kernels that the good models do not
-    need, most are only planned: compiling would take longer than all the rest."""
-    graph = read_tflite(path)
-    new = problems(graph) - familiar_problems()
-    if len(new) > 3:
-        plan_graph(graph, find_device())
-        return None
-    return run_with_random_inputs(path)
-
-
-def compared(path: Path, feeds: Arrays, got: Arrays) -> tuple[str, str]:
-    """Whether the outputs are right, and who says so."""
-    with np.errstate(all="ignore"):
-        want = evaluate(read_tflite(path), feeds)
-    for name, array in want.items():  # a rounding on the edge may fall to either side
-        if array.dtype.kind in "iu" and np.abs(got[name].astype(int) - array.astype(int)).max() < 2:
-            want[name] = got[name]
-    wrong = difference(got, want)
-    if wrong:
-        return "wrong", f"against the references of clnet's ops: {wrong}"
-    return "right", "as the references of clnet's ops say"
-
-
-@cache
-def familiar_problems() -> set[tuple[object, ...]]:
-    """Those of the unharmed models."""
-    found = set()
-    for data, _ in bases():
-        with tempfile.TemporaryDirectory() as folder:
-            found |= problems(read_tflite(_written(Path(folder), data)))
-    return found
-
-
-def _written(folder: Path, data: bytes) -> Path:
-    path = folder / "model.tflite"
+def _written(path: Path, data: bytes) -> Path:
     path.write_bytes(data)
     return path
 
 
-def main() -> None:
-    """Answer until stdin ends; before that, bring the driver in and build the good models."""
-    warnings.simplefilter("ignore")
-    for data, _ in bases()[4:]:
-        with tempfile.TemporaryDirectory() as folder, redirect_stdout(None):
-            verdict = judge(_written(Path(folder), data), run, compared)
-        assert verdict["verdict"] in ("right", "too much memory", "too slow"), verdict
-    serve(mutate, run, compared)
+def write_good(folder: Path) -> list[Path]:
+    """The unharmed models, each once."""
+    goods = dict.fromkeys(data for data, _ in bases())
+    return [_written(folder / f"{i}.tflite", data) for i, data in enumerate(goods)]
 
 
 if __name__ == "__main__":
-    main()
+    Format(read_tflite, mutate, write_good).serve()
