@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from clnet.cli import tune_blas
 from clnet.cli.arguments import add_model, positive
-from clnet.cli.output import print_fields, print_json, print_table
+from clnet.cli.output import dimensions, print_json
 from clnet.cli.progress import progress_bar
+from clnet.cli.tune_report import as_data, print_report
 from clnet.errors import InputError
 
 if TYPE_CHECKING:
@@ -78,7 +79,15 @@ def _tune_model(arguments: argparse.Namespace) -> dict[str, Any]:
         )
     if not arguments.json:
         _print(report)
-    return {"model": arguments.model, **_result(report)}
+    return {
+        "model": arguments.model,
+        "untuned_ms": report.untuned * 1e3,
+        "tuned_ms": report.tuned * 1e3,
+        "noise_ms": report.noise * 1e3,
+        "gain": report.gain,
+        "workloads": report.jobs,
+        **as_data(report, "layers", _data),
+    }
 
 
 def _board_file(name: str | None) -> Path | None:
@@ -89,62 +98,27 @@ def _board_file(name: str | None) -> Path | None:
     return records_path(find_board(name))
 
 
-def _result(report: TuningReport) -> dict[str, Any]:
+def _data(tuned: Tuned) -> dict[str, Any]:
     return {
-        "device": report.device,
-        "untuned_ms": report.untuned * 1e3,
-        "tuned_ms": report.tuned * 1e3,
-        "noise_ms": report.noise * 1e3,
-        "gain": report.gain,
-        "seconds": report.seconds,
-        "workloads": report.jobs,
-        "already_tuned": report.already_tuned,
-        "notes": report.notes,
-        "layers": [
-            {
-                "op": t.workload.op.label,
-                "shape": list(t.workload.output.shape),
-                "default_us": t.default_seconds * 1e6,
-                "us": t.seconds * 1e6,
-                "choice": str(t.point),
-                "trials": t.trials,
-                "failures": {str(p): reason for p, reason in t.failures.items()},
-            }
-            for t in report.results
-        ],
+        "op": tuned.workload.op.label,
+        "shape": list(tuned.workload.output.shape),
+        "default_us": tuned.default_seconds * 1e6,
+        "us": tuned.seconds * 1e6,
     }
 
 
-def _print(report: TuningReport) -> None:
-    if report.results:
-        headers = ("layer", "output", "default µs", "best µs", "gain", "tried", "failed", "choice")
-        print_table(headers, [_row(t) for t in report.results], right="  rrrrr")
-        print()
-    for tuned in report.results:
-        for point, reason in tuned.failures.items():
-            print(f"failed: {tuned.workload.op.label} {point}: {reason}")
-    for note in report.notes:
-        print(f"note: {note}")
-    change = f"{report.gain:.2f}x as fast" if report.gain > 0 else ""
-    print_fields(
-        {
-            "device": report.device,
-            "layers": f"{len(report.results)} tuned, {report.already_tuned} already were,"
-            f" of {report.jobs} different ones, in {report.seconds:.0f} s",
-            "model": f"{report.untuned * 1e3:.3f} ms untuned, {report.tuned * 1e3:.3f} ms tuned"
-            f" (± {report.noise * 1e3:.3f}): {change}",
-        }
-    )
-
-
 def _row(tuned: Tuned) -> tuple[str, ...]:
-    return (
-        tuned.workload.op.label,
-        "x".join(map(str, tuned.workload.output.shape)),
-        f"{tuned.default_seconds * 1e6:.1f}",
-        f"{tuned.seconds * 1e6:.1f}",
-        f"{tuned.default_seconds / tuned.seconds:.2f}",
-        str(tuned.trials),
-        str(len(tuned.failures)),
-        str(tuned.point),
-    )
+    data = _data(tuned)
+    times = (f"{data[name]:.1f}" for name in ("default_us", "us"))
+    return (data["op"], dimensions(data["shape"]), *times)
+
+
+def _print(report: TuningReport) -> None:
+    change = f"{report.gain:.2f}x as fast" if report.gain > 0 else ""
+    fields = {
+        "layers": f"{len(report.results)} tuned, {report.already_tuned} already were,"
+        f" of {report.jobs} different ones, in {report.seconds:.0f} s",
+        "model": f"{report.untuned * 1e3:.3f} ms untuned, {report.tuned * 1e3:.3f} ms tuned"
+        f" (± {report.noise * 1e3:.3f}): {change}",
+    }
+    print_report(report, ("layer", "output", "default µs", "best µs"), "  rr", _row, fields)

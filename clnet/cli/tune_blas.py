@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clnet.cli.output import print_fields, print_table
 from clnet.cli.progress import progress_bar
+from clnet.cli.tune_report import as_data, print_report
 
 if TYPE_CHECKING:
     from clnet.session.tune_blas import BlasTuningReport
@@ -29,61 +29,31 @@ def run(arguments: argparse.Namespace, path: Path | None) -> dict[str, Any]:
         )
     if not arguments.json:
         _print(report)
-    return _result(report)
+    return as_data(report, "kernels", _data)
 
 
-def _result(report: BlasTuningReport) -> dict[str, Any]:
+def _data(tuned: Tuned) -> dict[str, Any]:
+    op = tuned.workload.op
+    amount, unit = op.amount
     return {
-        "device": report.device,
-        "seconds": report.seconds,
-        "already_tuned": report.already_tuned,
-        "notes": report.notes,
-        "kernels": [
-            {
-                "kernel": t.workload.op.kernel,
-                "dtype": t.workload.op.dtype,
-                "unit": t.workload.op.amount[1],
-                "untuned": t.workload.op.amount[0] / t.default_seconds,
-                "tuned": t.workload.op.amount[0] / t.seconds,
-                "choice": str(t.point),
-                "trials": t.trials,
-                "failures": {str(p): reason for p, reason in t.failures.items()},
-            }
-            for t in report.results
-        ],
+        "kernel": op.kernel,
+        "dtype": op.dtype,
+        "unit": unit,
+        "untuned": amount / tuned.default_seconds,
+        "tuned": amount / tuned.seconds,
     }
 
 
-def _print(report: BlasTuningReport) -> None:
-    if report.results:
-        headers = ("kernel", "dtype", "untuned", "tuned", "", "gain", "tried", "failed", "choice")
-        print_table(headers, [_row(t) for t in report.results], right="  rr rrr")
-        print()
-    for tuned in report.results:
-        for point, reason in tuned.failures.items():
-            print(f"failed: {tuned.workload.op.kernel} {point}: {reason}")
-    for note in report.notes:
-        print(f"note: {note}")
-    print_fields(
-        {
-            "device": report.device,
-            "kernels": f"{len(report.results)} tuned, {report.already_tuned} already were,"
-            f" in {report.seconds:.0f} s",
-        }
-    )
-
-
 def _row(tuned: Tuned) -> tuple[str, ...]:
-    op = tuned.workload.op
-    amount, unit = op.amount
-    return (
-        op.kernel,
-        op.dtype,
-        f"{amount / tuned.default_seconds:.1f}",
-        f"{amount / tuned.seconds:.1f}",
-        unit,
-        f"{tuned.default_seconds / tuned.seconds:.2f}",
-        str(tuned.trials),
-        str(len(tuned.failures)),
-        str(tuned.point),
+    data = _data(tuned)
+    speeds = (f"{data[name]:.1f}" for name in ("untuned", "tuned"))
+    return (data["kernel"], data["dtype"], *speeds, data["unit"])
+
+
+def _print(report: BlasTuningReport) -> None:
+    counts = (
+        f"{len(report.results)} tuned, {report.already_tuned} already were,"
+        f" in {report.seconds:.0f} s"
     )
+    headers = ("kernel", "dtype", "untuned", "tuned", "")
+    print_report(report, headers, "  rr", _row, {"kernels": counts})
