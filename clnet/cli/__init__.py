@@ -12,11 +12,23 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from clnet.cli import bench, boards, demo, devices, doctor, info, profile, run, train, tune
+from clnet.cli import (
+    bench,
+    boards,
+    convert,
+    demo,
+    devices,
+    doctor,
+    info,
+    profile,
+    run,
+    train,
+    tune,
+)
 from clnet.cli.output import printable
 from clnet.errors import ClnetError
 
-COMMANDS = (devices, doctor, boards, info, run, bench, profile, tune, train, demo)
+COMMANDS = (devices, doctor, boards, info, convert, run, bench, profile, tune, train, demo)
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130  # as shells report SIGINT

@@ -23,6 +23,19 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 def add_model(parser: argparse.ArgumentParser, optional: bool = False) -> None:
     """A model file and how to compile it."""
+    add_model_file(parser, optional)
+    add_device(parser)
+    parser.add_argument(
+        "--precision",
+        choices=("fp32", "fp16"),
+        default="fp32",
+        help="fp16 stores (and, where the device can, computes) in half (default: fp32)",
+    )
+    add_json(parser)
+
+
+def add_model_file(parser: argparse.ArgumentParser, optional: bool = False) -> None:
+    """A model file and how to read it."""
     parser.add_argument(
         "model",
         metavar="MODEL",
@@ -35,13 +48,6 @@ def add_model(parser: argparse.ArgumentParser, optional: bool = False) -> None:
         type=Path,
         help="weights of a Caffe or Darknet model (default: the file of the same name beside it)",
     )
-    add_device(parser)
-    parser.add_argument(
-        "--precision",
-        choices=("fp32", "fp16"),
-        default="fp32",
-        help="fp16 stores (and, where the device can, computes) in half (default: fp32)",
-    )
     parser.add_argument(
         "--shape",
         metavar="NAME=1x3x224x224",
@@ -50,7 +56,6 @@ def add_model(parser: argparse.ArgumentParser, optional: bool = False) -> None:
         type=_shape,
         help="shape of an input that the model leaves open; may be repeated",
     )
-    add_json(parser)
 
 
 def positive(text: str) -> int:

@@ -89,10 +89,11 @@ def amount(nbytes: int) -> str:
 
 
 def count(number: int) -> str:
-    """A count as people read it: 12.3 M."""
+    """A count as people read it: 12.3 M. Below 10,000 it is exact."""
     for factor, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= 10 * factor:
-            return f"{number / factor:.1f} {unit}"
+        if number >= max(factor, 10_000):
+            amount = number / factor
+            return f"{amount:.{2 if amount < 10 else 1 if amount < 100 else 0}f} {unit}"
     return str(number)
 
 

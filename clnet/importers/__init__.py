@@ -17,17 +17,18 @@ def read_model(
     path: Path,
     input_shapes: Mapping[str, Sequence[int]] | None = None,
     weights: Path | None = None,
+    untrained: bool = False,
 ) -> Graph:
     """Read a model file of any supported format: ONNX, TFLite, Caffe (a prototxt and a
     caffemodel), Darknet (a cfg and weights).
 
     ``weights`` is the second file of the formats that have two; without it, the file of the same
-    name beside ``path`` is taken. Raises ModelError naming file, node and reason.
+    name beside ``path`` is taken, and if there is none, random ones are where ``untrained``. Raises
+    ModelError naming file, node and reason.
     """
-    path, weights = _files(path, weights)
+    path, weights = _files(path, weights, untrained)
     suffix = path.suffix.lower()
     if suffix in _WEIGHTS:
-        assert weights is not None
         if suffix == ".cfg":
             from clnet.importers.darknet import read_darknet
 
@@ -48,7 +49,13 @@ def read_model(
     raise UnsupportedError(f"the format {path.suffix!r} is not known", file=path)
 
 
-def _files(path: Path, weights: Path | None) -> tuple[Path, Path | None]:
+def weights_file(path: Path) -> Path | None:
+    """Where the weights of a network are looked for; None where it holds them itself."""
+    suffix = _WEIGHTS.get(path.suffix.lower())
+    return None if suffix is None else path.with_suffix(suffix)
+
+
+def _files(path: Path, weights: Path | None, untrained: bool) -> tuple[Path, Path | None]:
     """The network and its weights, whichever of the two ``path`` is."""
     suffix = path.suffix.lower()
     if suffix in _NETWORKS:
@@ -56,12 +63,12 @@ def _files(path: Path, weights: Path | None) -> tuple[Path, Path | None]:
         if not network.is_file():
             raise ModelError(f"these are weights only; {network} would be their network", file=path)
         return network, path
-    if suffix in _WEIGHTS and weights is None:
-        weights = path.with_suffix(_WEIGHTS[suffix])
+    beside = weights_file(path)
+    if beside is not None and weights is None:
         if not path.is_file():
             raise ModelError("cannot be read: no such file", file=path)
-        if not weights.is_file():
-            raise ModelError(
-                f"needs its weights: none are given, nor is there {weights}", file=path
-            )
+        if beside.is_file():
+            weights = beside
+        elif not untrained:
+            raise ModelError(f"needs its weights: none are given, nor is there {beside}", file=path)
     return path, weights

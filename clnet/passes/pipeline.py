@@ -18,26 +18,42 @@ from clnet.passes.precision import to_half
 from clnet.passes.simplify_arithmetic import simplify_arithmetic
 
 #: Each rewrite leaves a graph that computes the same. Transpositions go first, for all others see
-#: more where none is in between. Weights absorb what they can before
-#: elementwise nodes are joined; then the joint ones move behind the op that feeds them.
-REWRITES: tuple[Callable[[Graph], None], ...] = (
+#: more where none is in between. Weights absorb what they can before elementwise nodes are joined.
+SIMPLIFICATIONS: tuple[Callable[[Graph], None], ...] = (
     remove_dead_code,
     drop_identities,
     fold_constants,
     move_transposes,
     fold_pads,
     fold_affine,
+)
+#: Those after which every layer is still the file's.
+TIDYING = SIMPLIFICATIONS[:4]
+#: The joint nodes move behind the op that feeds them.
+FUSIONS: tuple[Callable[[Graph], None], ...] = (
     simplify_arithmetic,
     fuse_elementwise,
     fuse_epilogues,
     fuse_updates,
-    remove_dead_code,
 )
+
+
+def tidy(graph: Graph) -> None:
+    """Rewrite ``graph`` in place to what people would draw: without dead code, arithmetic on
+    constants, and the transpositions that other formats' layouts need."""
+    for rewrite in (*TIDYING, remove_dead_code):
+        rewrite(graph)
+
+
+def simplify(graph: Graph) -> None:
+    """Rewrite ``graph`` in place, so that it has fewer nodes, and none of a kind of our own."""
+    for rewrite in (*SIMPLIFICATIONS, remove_dead_code):
+        rewrite(graph)
 
 
 def optimize(graph: Graph, precision: str = "fp32") -> None:
     """Rewrite ``graph`` in place: simpler, fused, and in the precision asked for."""
-    for rewrite in REWRITES:
+    for rewrite in (*SIMPLIFICATIONS, *FUSIONS, remove_dead_code):
         rewrite(graph)
     if precision == "fp16":
         to_half(graph)

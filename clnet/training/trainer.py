@@ -180,7 +180,7 @@ class Trainer:
         """Write the network with its present weights as an ONNX model of any batch size."""
         from clnet.exporters.onnx import write_onnx  # the onnx package takes a while to import
 
-        write_onnx(network_graph(self.net, 1, self.state_dict()), path)
+        write_onnx(network_graph(self.net, 1, self.state_dict()), path, open_batch=True)
 
     @property
     def bytes_copied(self) -> int:

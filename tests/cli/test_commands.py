@@ -324,3 +324,49 @@ def test_amounts() -> None:
         "0 B", "1023 B", "1.5 KiB", "3.0 MiB", "5.0 GiB",
     ]  # fmt: skip
     assert [output.count(n) for n in (9999, 12_345, 12_345_678)] == ["9999", "12.3 k", "12.3 M"]
+
+
+def test_convert(classifier: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out.onnx"
+    assert clnet("convert", classifier, out) == 0
+    assert str(out) in capsys.readouterr().out
+    answer = json_of(capsys, "convert", classifier, out)
+    assert answer["nodes"] == 1 and answer["bytes"] == out.stat().st_size
+    assert onnx.load(out).graph.node[0].op_type == "Add"
+
+
+def test_convert_takes_networks_of_two_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cfg, out = tmp_path / "net.cfg", tmp_path / "out.onnx"
+    cfg.write_text("[net]\nwidth=4\nheight=4\nchannels=1\n[convolutional]\nfilters=1\nsize=1\n")
+    assert "needs its weights" in error_of(capsys, "convert", cfg, out)
+    weights = np.array([0, 2, 5, 0, 0, *np.array([1, 2], np.float32).view(np.int32)], np.int32)
+    (tmp_path / "other.weights").write_bytes(weights.tobytes())
+    shape = ("--shape", "data=2x1x4x4")
+    assert clnet("convert", cfg, out, "--weights", tmp_path / "other.weights", *shape) == 0
+    dims = onnx.load(out).graph.input[0].type.tensor_type.shape.dim
+    assert [d.dim_value for d in dims] == [2, 1, 4, 4]
+
+
+def test_convert_keeps_to_onnx_files(
+    classifier: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "does not end in .onnx" in error_of(capsys, "convert", classifier, tmp_path / "a.tflite")
+    assert "is the model itself" in error_of(capsys, "convert", classifier, classifier)
+    assert "cannot write" in error_of(capsys, "convert", classifier, tmp_path / "gone" / "a.onnx")
+
+
+def test_convert_names_the_layer_that_onnx_lacks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net = tmp_path / "ssd.prototxt"
+    net.write_text(
+        'input: "l" input_shape { dim: 1 dim: 4 } input: "s" input_shape { dim: 1 dim: 2 }'
+        ' input: "p" input_shape { dim: 1 dim: 2 dim: 4 }'
+        ' layer { name: "found" type: "DetectionOutput" bottom: "l" bottom: "s" bottom: "p"'
+        ' top: "y" detection_output_param { num_classes: 2 nms_param { eta: 0.9 } } }'
+    )
+    (tmp_path / "ssd.caffemodel").write_bytes(b"\x0a\x01n")
+    message = error_of(capsys, "convert", net, tmp_path / "out.onnx")
+    assert "found" in message and "ONNX has no DetectionOutput" in message

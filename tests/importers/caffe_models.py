@@ -11,7 +11,6 @@ from evaluate import evaluate
 from clnet.graph import Graph
 from clnet.importers.caffe.importer import build_net
 from clnet.importers.caffe.text import parse_text
-from clnet.importers.caffe.weights import NoWeights
 
 Blobs = Mapping[str, Sequence[np.ndarray]]
 
@@ -69,15 +68,6 @@ class GivenWeights:
         return found
 
 
-class RandomWeights:
-    """Small random weights of any shape, for nets that have none."""
-
-    def blob(self, layer: str, index: int, shape: Sequence[int]) -> np.ndarray:
-        """A layer's blob."""
-        rng = np.random.default_rng([index, *layer.encode()])
-        return rng.uniform(0.1, 0.5, tuple(shape)).astype(np.float32)
-
-
 def inputs_text(inputs: Mapping[str, Sequence[int]]) -> str:
     """The declarations of a net's inputs."""
     return "".join(
@@ -94,7 +84,7 @@ def layer_text(kind: str, bottoms: Sequence[str], tops: Sequence[str], rest: str
 
 def build(text: str, blobs: Blobs | None = None) -> Graph:
     """The graph of a prototxt."""
-    return build_net(parse_text(text), GivenWeights(blobs) if blobs else NoWeights())
+    return build_net(parse_text(text), GivenWeights(blobs or {}))
 
 
 def run_layer(

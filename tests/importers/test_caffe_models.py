@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from golden import DATA, Golden, assert_near, goldens, needs_data
 from harness import device
-from importers.caffe_models import RandomWeights
 
 import clnet
 from clnet.cli import main
 from clnet.errors import ModelError
 from clnet.importers.caffe.importer import build_net
 from clnet.importers.caffe.text import parse_text
+from clnet.importers.caffe.weights import RandomWeights
 
 TOLERANCE = {"fp32": 1e-4, "fp16": 2e-2}
 LENET = DATA / "models_caffe_lenet"

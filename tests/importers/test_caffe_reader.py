@@ -25,6 +25,7 @@ from importers.caffe_models import (
 import clnet
 from clnet.cli import main
 from clnet.errors import InputError, ModelError, UnsupportedError
+from clnet.importers import read_model
 from clnet.importers.caffe import read_caffe
 from clnet.importers.caffe.message import Message
 from clnet.importers.caffe.text import parse_text
@@ -511,8 +512,10 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
         read_caffe(path, tmp_path / "absent.caffemodel")
     with pytest.raises(ModelError, match="cannot be read"):
         read_caffe(tmp_path)
-    with pytest.raises(ModelError, match="needs weights, but no caffemodel is given"):
-        read_caffe(path)
+    net = path.rename(tmp_path / "alone.prototxt")
+    with pytest.raises(ModelError, match="needs its weights: none are given"):
+        read_model(net)
+    assert read_model(net, untrained=True).outputs
 
 
 def test_a_net_runs_on_the_device(tmp_path: Path) -> None:

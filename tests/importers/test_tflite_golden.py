@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-from golden import DATA, assert_near, needs_data
+from golden import DATA, Golden, assert_near, goldens, needs_data
 from harness import device
 
 pytest.importorskip("tflite", reason="the extra clnet[tflite] is not installed")
@@ -18,7 +16,6 @@ from clnet.passes.pipeline import optimize
 
 pytestmark = needs_data
 
-GOLDENS = sorted((DATA / "golden").glob("tfl_*.npz"))
 TOLERANCE = 1e-4  #: of the largest magnitude
 #: What stays of the transpositions between channels last and channels first: at the edges, and
 #: around the reshapes that detectors end with.
@@ -34,35 +31,10 @@ TRANSPOSES = {
 }
 
 
-def fed(data: dict[str, np.ndarray], dtype: str) -> np.ndarray:
-    """The input of a golden as README.md of the data folder says."""
-    if "x_f32" in data:
-        return data["x_f32"]
-    image = data["x_u8"][None]
-    if dtype == "int8":
-        return (image.astype(np.int16) - 128).astype(np.int8)
-    if dtype == "uint8":
-        return image
-    return ((image.astype(np.float32) - data["mean"]) * data["scale"]).astype(np.float32)
-
-
-@pytest.mark.parametrize("path", GOLDENS, ids=lambda p: p.stem)
-def test_model_equals_its_golden(path: Path) -> None:
-    with np.load(path, allow_pickle=False) as file:
-        data = dict(file)
-    with clnet.load(DATA / str(data["model"]), device()) as session:
-        outputs = session(fed(data, session.inputs[0].dtype))
-    for i, (name, got) in enumerate(outputs.items()):
-        want = data[f"out{i}"].reshape(-1)
-        stride = 1
-        if "out_names" in data:
-            assert name == data["out_names"][i] and got.shape == tuple(data[f"out{i}_shape"])
-            stride = int(data[f"out{i}_stride"])
-        values = got.reshape(-1)[::stride]
-        if got.dtype == np.float32:
-            assert_near(values, want, TOLERANCE)
-        else:
-            assert (np.abs(values.astype(int) - want.astype(int)) <= 1).mean() >= 0.999
+@pytest.mark.parametrize("golden", goldens("tfl"), ids=lambda g: g.path.stem)
+def test_model_equals_its_golden(golden: Golden) -> None:
+    with clnet.load(golden.model, device()) as session:
+        golden.check(session(golden.input(session.inputs[0].dtype)), TOLERANCE)
 
 
 @pytest.mark.parametrize("name", TRANSPOSES)

@@ -9,7 +9,7 @@ from clnet.errors import ModelError
 from clnet.graph import Graph
 from clnet.importers.caffe.importer import build_net
 from clnet.importers.caffe.text import read_text
-from clnet.importers.caffe.weights import CaffeModel, NoWeights
+from clnet.importers.caffe.weights import CaffeModel, RandomWeights
 
 __all__ = ["read_caffe"]
 
@@ -18,8 +18,9 @@ def read_caffe(
     path: Path,
     weights: Path | None = None,
     input_shapes: Mapping[str, Sequence[int]] | None = None,
+    seed: int = 0,
 ) -> Graph:
-    """Read a prototxt, with the weights of a caffemodel; None does for a net without any.
+    """Read a prototxt, with the weights of a caffemodel. Without, they are random, out of ``seed``.
 
     It is read as its TEST phase has it. Losses and measures are dropped: what they would have read
     is an output as it is, so a net that ends in SoftmaxWithLoss gives scores before the softmax.
@@ -32,6 +33,6 @@ def read_caffe(
     """
     try:
         net = read_text(path)
-        return build_net(net, CaffeModel(weights) if weights else NoWeights(), input_shapes)
+        return build_net(net, CaffeModel(weights) if weights else RandomWeights(seed), input_shapes)
     except ModelError as error:
         raise error.located(file=path) from error

@@ -17,6 +17,7 @@ import numpy as np
 from clnet.errors import ModelError, UnsupportedError
 from clnet.importers.names import shown
 from clnet.importers.protobuf import FIXED32, FIXED64, LENGTH, VARINT, Field, Span, fields, varint
+from clnet.importers.random_weights import RandomNumbers
 
 #: Field numbers of a layer in the two forms: (in NetParameter, name, blobs).
 _LAYER, _V1_LAYER = (100, 1, 7), (2, 4, 6)
@@ -40,12 +41,17 @@ class Weights(Protocol):
         ...
 
 
-class NoWeights:
-    """For nets without any."""
+class RandomWeights:
+    """Random weights of a sensible size, out of ``seed``. Those of one dimension may be variances,
+    so that they are positive."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._numbers = RandomNumbers(seed)
 
     def blob(self, layer: str, index: int, shape: Sequence[int]) -> np.ndarray:
-        """Raises ModelError."""
-        raise ModelError("needs weights, but no caffemodel is given")
+        """Numbers of any shape."""
+        numbers = self._numbers
+        return numbers.weights(*shape) if len(shape) > 1 else numbers.positive(*shape)
 
 
 @dataclass(frozen=True)

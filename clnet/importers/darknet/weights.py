@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from clnet.errors import ModelError
+from clnet.importers.random_weights import RandomNumbers
 
 
 class Weights(Protocol):
@@ -68,27 +69,17 @@ class WeightsFile:
 
 
 class RandomWeights:
-    """Random weights of a sensible size, without memory of their own: rows of a matrix are the
-    same numbers, each shifted by one. For tests and for trying a network that is not trained."""
+    """Random weights of a sensible size, out of ``seed``."""
 
     transposed = batchnorm_biases = False
 
     def __init__(self, seed: int = 0) -> None:
-        self._rng = np.random.default_rng(seed)
-        self._pool = self._rng.standard_normal(1 << 16, np.float32)
+        self._numbers = RandomNumbers(seed)
 
     def take(self, what: str, *shape: int) -> np.ndarray:
-        rows, columns = shape[0], math.prod(shape[1:])
-        if rows + columns > self._pool.size:
-            more = self._rng.standard_normal(rows + columns, np.float32)
-            self._pool = np.concatenate([self._pool, more])
-        pool: np.ndarray = self._pool[: rows + columns - 1]
         if what in ("scales", "variances"):
-            pool = np.float32(0.5) + np.abs(pool)
-        elif what == "weights":
-            pool = pool * np.float32(math.sqrt(2 / columns))
-        matrix = np.lib.stride_tricks.sliding_window_view(pool, columns)
-        return matrix.reshape(shape)
+            return self._numbers.positive(*shape)
+        return self._numbers.weights(*shape) if what == "weights" else self._numbers.biases(*shape)
 
     def finish(self) -> None:
         pass

@@ -8,69 +8,46 @@ from typing import TYPE_CHECKING, Any
 
 from clnet.cli.arguments import add_model
 from clnet.cli.output import amount, count, dimensions, print_fields, print_json, print_table
+from clnet.errors import InputError
 
 if TYPE_CHECKING:
-    from clnet.graph import Graph, Value
+    from clnet.graph import Graph
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "info",
-        help="show inputs, outputs, nodes and size of a model",
-        description="Shows a model's inputs, outputs and nodes with their parameters and"
-        " multiply-adds (MACs), and what it takes on the device. Works without a device too.",
+        help="show inputs, outputs, layers and size of a model, draw it",
+        description="Shows a model's inputs, outputs and nodes with their parameters,"
+        " multiply-adds (MACs) and memory, and what it takes on the device. Works without a device"
+        " too, and for a Caffe or Darknet network without its weights.",
     )
     add_model(parser)
+    parser.add_argument("--svg", metavar="FILE", type=Path, help="draw the model's graph")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Describe the model."""
+    from clnet.cli.info.description import describe
     from clnet.importers import read_model
+    from clnet.passes.pipeline import tidy
 
-    graph = read_model(Path(arguments.model), dict(arguments.shape), arguments.weights)
+    path = Path(arguments.model)
+    graph = read_model(path, dict(arguments.shape), arguments.weights, untrained=True)
+    tidy(graph)
     description = describe(graph)
-    description["plan"] = _plan(graph, arguments)
+    if arguments.svg is not None:
+        _draw(graph, arguments.svg, path.stem, description["totals"])
+    description["plan"] = _plan(graph, arguments)  # which rewrites the graph
     if arguments.json:
         print_json({"model": arguments.model, **description})
     else:
         _print(description)
+        if arguments.svg is not None:
+            print(f"drawn in {arguments.svg}")
     return 0
-
-
-def describe(graph: Graph) -> dict[str, Any]:
-    """A graph as plain data: inputs, outputs, nodes, totals."""
-    from clnet.ops.base import workload_of
-
-    weights = [v for v in graph.values() if v.data is not None]
-    nodes = [
-        {
-            "name": node.name,
-            "op": node.op.label,
-            "output": node.output.spec.shape,
-            "parameters": sum(
-                v.spec.size for v in node.inputs if v is not None and v.data is not None
-            ),
-            "macs": node.op.multiply_adds(workload_of(node)),
-        }
-        for node in graph.nodes
-    ]
-    return {
-        "inputs": [_tensor(value.name, value) for value in graph.inputs],
-        "outputs": [_tensor(name, value) for name, value in graph.outputs.items()],
-        "nodes": nodes,
-        "totals": {
-            "nodes": len(nodes),
-            "parameters": sum(v.spec.size for v in weights),
-            "weight_bytes": sum(v.spec.nbytes for v in weights),
-            "macs": sum(node["macs"] for node in nodes),
-        },
-    }
-
-
-def _tensor(name: str, value: Value) -> dict[str, Any]:
-    return {"name": name, "dtype": value.spec.dtype, "shape": value.spec.shape}
 
 
 def _plan(graph: Graph, arguments: argparse.Namespace) -> dict[str, Any] | None:
@@ -101,17 +78,8 @@ def _print(description: dict[str, Any]) -> None:
         rows = [(t["name"], t["dtype"], dimensions(t["shape"])) for t in description[f"{kind}s"]]
         print_table((kind, "dtype", "shape"), rows)
         print()
-    rows_ = [
-        (
-            n["name"],
-            n["op"],
-            dimensions(n["output"]),
-            count(n["parameters"]) if n["parameters"] else "",
-            count(n["macs"]) if n["macs"] else "",
-        )
-        for n in description["nodes"]
-    ]
-    print_table(("node", "op", "output", "parameters", "MACs"), rows_, right="   rr")
+    headers = ("node", "op", "output", "parameters", "MACs", "memory")
+    print_table(headers, [_row(node) for node in description["nodes"]], right="   rrr")
     totals, plan = description["totals"], description["plan"]
     fields = {
         "nodes": totals["nodes"],
@@ -127,3 +95,31 @@ def _print(description: dict[str, Any]) -> None:
         )
     print()
     print_fields(fields)
+
+
+def _row(node: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        node["name"],
+        " ".join(filter(None, (node["op"], node["details"]))),
+        dimensions(node["output"]),
+        count(node["parameters"]) if node["parameters"] else "",
+        count(node["macs"]) if node["macs"] else "",
+        amount(node["output_bytes"]),
+    )
+
+
+def _draw(graph: Graph, path: Path, name: str, totals: dict[str, int]) -> None:
+    from clnet.cli.info.boxes import diagram
+    from clnet.cli.info.picture import draw
+
+    subtitle = " · ".join(
+        (
+            f"{totals['nodes']} nodes",
+            f"{count(totals['parameters'])} parameters ({amount(totals['weight_bytes'])})",
+            f"{count(totals['macs'])} multiply-adds",
+        )
+    )
+    try:
+        path.write_text(draw(diagram(graph), name, subtitle), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from None
