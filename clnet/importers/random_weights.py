@@ -6,6 +6,11 @@ import math
 
 import numpy as np
 
+from clnet.errors import ModelError
+
+#: In a row; no network comes near.
+MAX_NUMBERS = 1 << 26
+
 
 class RandomNumbers:
     """Normally distributed numbers without memory of their own: the rows of a matrix are the same
@@ -29,6 +34,8 @@ class RandomNumbers:
 
     def _numbers(self, shape: tuple[int, ...]) -> np.ndarray:
         needed = shape[0] + math.prod(shape[1:]) - 1 if shape else 1
+        if needed > MAX_NUMBERS:
+            raise ModelError(f"weights of the shape {list(shape)} are too many")
         if needed > self._pool.size:
             more = self._rng.standard_normal(needed, np.float32)
             self._pool = np.concatenate([self._pool, more])

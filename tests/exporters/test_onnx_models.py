@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -31,22 +32,21 @@ READ_BACK = ("caffe_mtcnn_det3", "darknet_yoloface-50k", "onnx_blazeface_front",
              "tfl_vww96_int8")  # fmt: skip
 
 
-def read(model: Path) -> Graph:
+def read(model: Path, shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
     """The graph of a model, as `clnet convert` takes it."""
     if model.suffix == ".tflite":
         pytest.importorskip("tflite", reason="the extra clnet[tflite] is not installed")
     weights = model if model.name in NETWORKS else None
-    graph = read_model(model.with_name(NETWORKS.get(model.name, model.name)), None, weights)
+    graph = read_model(model.with_name(NETWORKS.get(model.name, model.name)), shapes, weights)
     simplify(graph)
     return graph
 
 
 @pytest.mark.parametrize("golden", GOLDENS, ids=lambda g: g.path.stem)
 def test_model_as_onnx_equals_its_golden(golden: Golden) -> None:
-    graph = read(golden.model)
-    (value,) = graph.inputs
+    (value,) = read(golden.model).inputs
     feeds = {value.name: golden.input(value.spec.dtype)}
-    model = to_onnx(graph)
+    model = to_onnx(read(golden.model, {value.name: feeds[value.name].shape}))
     results = [run_onnx(model, feeds)]
     if golden.path.stem in READ_BACK:
         results.append(evaluate(read_model_proto(model), feeds))

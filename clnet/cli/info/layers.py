@@ -65,11 +65,11 @@ class Layers:
         for row, offset in zip(self.rows, offsets, strict=True):
             for vertex, distance in zip(row, offset, strict=True):
                 x[vertex] = distance - offset[-1] / 2
-        for sweep in range(_PLACING_SWEEPS):
+        for sweep in range(_PLACING_SWEEPS + 1):
             ranks, sides = range(len(self.rows)), [self.above]
             if sweep % 2:
                 ranks, sides = range(len(self.rows) - 1, -1, -1), [self.below]
-            if sweep >= _PLACING_SWEEPS // 2:
+            if _PLACING_SWEEPS // 2 <= sweep < _PLACING_SWEEPS:
                 sides = [self.above, self.below]
             for rank in ranks:
                 self._move(self.rows[rank], offsets[rank], x, sides)

@@ -47,6 +47,10 @@ def _scale(write: NodeWriter, x: Sequence[str], dtype: str, factor: float) -> st
     return write.add("Mul", *x, write.constant(factor, dtype))
 
 
+def _offset(write: NodeWriter, x: Sequence[str], dtype: str, offset: float) -> str:
+    return write.add("Add", *x, write.constant(offset, dtype))
+
+
 def _relu(write: NodeWriter, x: Sequence[str], dtype: str) -> str:
     """ONNX's own is not for unsigned numbers."""
     return write.add("Identity" if dtype.startswith("uint") else "Relu", *x)
@@ -120,6 +124,7 @@ def _shift(direction: str) -> Function:
 
 _SPECIAL: dict[str, Function] = {
     "Scale": _scale,
+    "Shift": _offset,
     "Relu": _relu,
     "Clip": _clip,
     "RoundAway": _round_away,
