@@ -16,7 +16,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from clnet import InputError, ModelError, ShapeError, UnsupportedError
 from clnet.importers.onnx import NotConstantError, read_model_proto, read_onnx
-from clnet.importers.onnx.wire import take_out_weights
+from clnet.importers.onnx.wire import nested, take_out_weights
 
 node = helper.make_node
 
@@ -117,6 +117,20 @@ def test_what_is_left_without_weights_is_the_same_message() -> None:
         assert not light.graph.initializer[i].HasField("raw_data")
         light.graph.initializer[i].raw_data = data[start:end]
     assert light == proto
+
+
+def test_floats_that_are_no_bytes_are_mapped_too() -> None:
+    """Packed, they stand in the file as raw data would; in several parts they are joined."""
+    values = np.arange(600, dtype=np.float32)
+    proto = ModelProto()
+    proto.graph.initializer.append(helper.make_tensor("w", TensorProto.FLOAT, [600], values))
+    data = proto.SerializeToString()
+    message, spans = take_out_weights(memoryview(data))
+    assert not ModelProto.FromString(message).graph.initializer[0].float_data
+    np.testing.assert_array_equal(np.frombuffer(data[slice(*spans[0])], np.float32), values)
+    twice = proto.graph.initializer[0].SerializeToString() * 2  # parsed, repeated fields are joined
+    message, spans = take_out_weights(memoryview(b"".join(nested(7, nested(5, [twice])))))
+    assert not spans and len(ModelProto.FromString(message).graph.initializer[0].float_data) == 1200
 
 
 class TestExternalData:

@@ -139,6 +139,7 @@ class Layers:
         targets, weights = [], []
         for vertex, offset in zip(row, offsets, strict=True):
             joined = [n for side in sides for n in side[vertex]]
+            joined = joined or self.above[vertex] or self.below[vertex]
             if any(not self.is_bend(n) for n in joined):  # which are what is computed
                 joined = [n for n in joined if not self.is_bend(n)]
             pulls = [(x[n], 1.0) for n in joined]

@@ -2,8 +2,9 @@
 
 A parsed protobuf holds its own copy of every byte, and hands out another one on access. The weights
 of a model are nearly all of its bytes, so the file is mapped instead: this module walks the few
-nested fields on the way to them (``ModelProto.graph.initializer.raw_data``), leaves out the large
-ones and tells where in the file they are. What remains is small and is parsed as usual.
+nested fields on the way to them (``ModelProto.graph.initializer.raw_data``, or ``float_data``,
+which holds the same bytes), leaves out the large ones and tells where in the file they are. What
+remains is small and is parsed as usual.
 Field numbers: onnx.proto3.
 """
 
@@ -11,7 +12,9 @@ from __future__ import annotations
 
 from clnet.importers.protobuf import LENGTH, Field, Span, fields
 
-GRAPH, INITIALIZER, RAW_DATA = 7, 5, 9
+GRAPH, INITIALIZER, DATA_TYPE, FLOAT_DATA, RAW_DATA = 7, 5, 2, 4, 9
+#: The element type whose values stand in ``float_data``, as it is stored.
+FLOAT = b"\x01"
 #: Smaller tensors stay in the message.
 SMALL = 1024
 
@@ -26,12 +29,22 @@ def take_out_weights(data: memoryview) -> tuple[bytes, dict[int, Span]]:
 
     def without_raw(start: int, end: int) -> list[bytes]:
         nonlocal count
-        parts = []
+        parts: list[bytes] = []
+        floats, taken, large = False, -1, (0, 0)
+        values = 0
         for field in fields(data, start, end):
-            if is_nested(field, RAW_DATA) and field.body[1] - field.body[0] >= SMALL:
-                spans[count] = field.body
-            else:
-                parts.append(bytes(data[slice(*field.extent)]))
+            floats |= field.number == DATA_TYPE and bytes(data[slice(*field.body)]) == FLOAT
+            if field.number == RAW_DATA or (field.number == FLOAT_DATA and floats):
+                values += 1
+                size = field.body[1] - field.body[0]
+                if field.kind == LENGTH and size >= SMALL and values == 1:
+                    spans[count], taken, large = field.body, len(parts), field.extent
+                    parts.append(b"")
+                    continue
+            parts.append(bytes(data[slice(*field.extent)]))
+        if values > 1 and count in spans:  # protobuf's rules say what they are together
+            del spans[count]
+            parts[taken] = bytes(data[slice(*large)])
         count += 1
         return parts
 
