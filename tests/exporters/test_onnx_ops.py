@@ -17,13 +17,13 @@ from clnet.graph import GraphBuilder
 from clnet.ops import Case, Op, registry
 from clnet.ops.elementwise import Elementwise
 
-#: What detectors end with in other formats has no words in ONNX; Dropout is training's.
-REFUSED = ("DetectionOutput", "DetectionPostProcess", "Dropout")
+#: What detectors end with in other formats has no words in ONNX.
+REFUSED = ("DetectionOutput", "DetectionPostProcess")
 IMPORTERS = "".join(p.read_text() for p in Path(importers.__file__).parent.rglob("*.py"))
-#: dtypes for which ONNX has no such op, though others.
+#: dtypes for which ONNX has no such op, though others. A Dropout ends in a step, in training.
 REFUSED_DTYPES = {
-    ("BitShiftLeft", "int32"), ("BitShiftRight", "int32"), ("Neg", "uint8"), ("PRelu", "uint8"),
-    ("Pow", "uint8"),
+    ("BitShiftLeft", "int32"), ("BitShiftRight", "int32"), ("Dropout", "int32"), ("Neg", "uint8"),
+    ("PRelu", "uint8"), ("Pow", "uint8"),
 }  # fmt: skip
 #: What onnxruntime lacks: ops of a dtype.
 LACKING = {

@@ -20,6 +20,8 @@ Arrow = tuple[int, int]
 _SORTING_SWEEPS, _PLACING_SWEEPS = 12, 60
 #: How much the bends of a long arrow pull at each other, where a box pulls by 1: they stay in line.
 _STRAIGHT = 12.0
+#: How firmly boxes stand where a bend would push them aside.
+_FIRM = 100.0
 
 
 class Layers:
@@ -149,7 +151,7 @@ class Layers:
             total = sum(weight for _, weight in pulls)
             wanted = sum(place * weight for place, weight in pulls) / total if total else x[vertex]
             targets.append(wanted - offset)
-            weights.append(total or 0.1)
+            weights.append(1.0 if self.is_bend(vertex) else _FIRM)
         for vertex, offset, place in zip(row, offsets, _isotonic(targets, weights), strict=True):
             x[vertex] = place + offset
 
