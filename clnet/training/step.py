@@ -73,8 +73,8 @@ def step_graph(
 
     The batches are states, named by ``buffer_name``: samples [steps, batch, *S], targets [steps,
     batch, *T] and, to train, a row [steps] for each of ``optimizer.scalars``. A feed fills them,
-    and then the host only launches.
-    With ``checkpoint``, most activations are computed twice rather than kept.
+    and then the host only launches. With ``checkpoint``, most activations are computed twice rather
+    than kept.
     """
     chosen = find_loss(loss)
     build = GraphBuilder("train" if train else "evaluate")

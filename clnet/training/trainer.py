@@ -39,9 +39,11 @@ class Trainer:
     """Trains ``net`` on a device; the weights live there until they are asked for.
 
     ``loss`` names one of :data:`clnet.training.losses.LOSSES`: "cross_entropy" (integer labels),
-    "mse", "l1", "bce_with_logits" or "dice" (floats of the output's shape). Use as a context
-    manager, or call :meth:`close`, to release the device's memory early. Not to be shared between
-    threads. Raises InputError for an unknown loss, DeviceError where no device fits.
+    "mse", "l1", "bce_with_logits" or "dice" (floats of the output's shape). With ``checkpoint``
+    most activations are computed again when their gradients are, rather than kept: deep networks
+    need less memory and a third more time. Use as a context manager, or call :meth:`close`, to
+    release the device's memory early. Not to be shared between threads. Raises InputError for an
+    unknown loss, DeviceError where no device fits.
     """
 
     def __init__(
@@ -50,8 +52,10 @@ class Trainer:
         loss: str = "cross_entropy",
         optimizer: Optimizer | None = None,
         device: str | int | Device | None = None,
+        *,
+        checkpoint: bool = False,
     ) -> None:
-        self.net, self.loss = net, find_loss(loss)
+        self.net, self.loss, self._checkpoint = net, find_loss(loss), checkpoint
         self.optimizer: Optimizer = optimizer or SGD()
         self.device = find_device(device)
         self._state_names = tuple(states_of(net, self.optimizer))
@@ -232,8 +236,9 @@ class Trainer:
             sample_bytes = 4 * max(1, int(np.prod(self.net.input_shape)))
             steps = min(CHUNK_STEPS, max(1, CHUNK_BYTES // (batch * sample_bytes)))
             graph = step_graph(
-                self.net, self.loss.name, self.optimizer, steps, batch, train=kind == "train"
-            )
+                self.net, self.loss.name, self.optimizer, steps, batch, train=kind == "train",
+                checkpoint=self._checkpoint,
+            )  # fmt: skip
             found = Loop(graph, steps, batch, self.device, self._states, augmentation)
             self._plans[key] = found
         return found

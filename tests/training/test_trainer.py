@@ -204,3 +204,19 @@ def test_lenet_is_the_one_of_the_benchmarks() -> None:
     assert net.apply(build, build.input("x", (2, 1, 28, 28)), {
         n: build.constant(a) for n, a in net.parameters.items()
     }).spec.shape == (2, 10)  # fmt: skip
+
+
+def test_recomputation_gives_the_same_weights_from_less_memory() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((32, 1, 16, 16)).astype(np.float32), rng.integers(0, 3, 32)
+    layers = [layer for _ in range(6) for layer in (Conv(4, 3, padding=1), Activation("Tanh"))]
+    found, peaks = [], []
+    for checkpoint in (False, True):
+        net = clnet.Sequential([*layers, Flatten(), Dense(3)], input_shape=(1, 16, 16))
+        with clnet.Trainer(net, device=device(), checkpoint=checkpoint) as t:
+            peaks.append(t.memory(batch_size=32).work)
+            t.fit(x, y, batch_size=32, epochs=2)
+            found.append(t.state_dict())
+    for name, array in found[0].items():
+        np.testing.assert_allclose(array, found[1][name], rtol=1e-6, err_msg=name)
+    assert peaks[1] < peaks[0]
