@@ -28,6 +28,13 @@ def test_onnx_model_equals_its_golden(golden: Golden, precision: str) -> None:
         golden.check(session(golden.input()), TOLERANCE[precision])
 
 
+def test_no_golden_is_left_out() -> None:
+    """Each format's tests take all of its own: here ONNX's, the others' in importers/."""
+    formats = {path.stem.partition("_")[0] for path in (DATA / "golden").iterdir()}
+    assert formats == {"caffe", "darknet", "onnx", "tfl"}
+    assert len(goldens("*")) == sum(len(goldens(name)) for name in formats)
+
+
 @pytest.mark.parametrize("precision", TOLERANCE)
 @pytest.mark.parametrize("number", range(3))
 def test_mnist_equals_its_reference_sets(number: int, precision: str) -> None:
