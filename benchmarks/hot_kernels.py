@@ -1,0 +1,85 @@
+"""A 3x3 convolution and a matrix product as shares of the device's multiply-add ceiling.
+
+    python -m benchmarks.hot_kernels [--device DEVICE] [--tune]
+
+The ceiling is measured by a kernel of its own that multiplies and adds in registers. Each problem
+is computed as a session would, by its tuning record or its default; --tune searches first, and
+keeps nothing. Multiply-adds are the definition's: Winograd's method needs fewer, so a direct
+convolution is measured beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+
+from clnet.calls import Candidate, Workload
+from clnet.ops.conv import Conv
+from clnet.ops.gemm import Gemm
+from clnet.runtime.devices import Device, find_device
+from clnet.session.ceilings import measure_ceilings
+from clnet.session.tuned import tuned_choice
+from clnet.tensor_spec import TensorSpec
+from clnet.tuning.bench import Bench
+from clnet.tuning.measure import Measurer
+from clnet.tuning.space import Space
+from clnet.tuning.tuner import Job, Tuner
+
+SAMPLES = 15
+
+
+def problems() -> list[tuple[str, Workload, str]]:
+    """Name, workload, and which candidates count: those whose name does not hold the last."""
+    conv, gemm = Conv((1, 1), (1, 1, 1, 1), (1, 1)), Gemm()
+    x, w = TensorSpec((1, 64, 56, 56)), TensorSpec((64, 64, 3, 3))
+    a, b = TensorSpec((1344, 512)), TensorSpec((512, 384))
+    layer = Workload(conv, (x, w), conv.infer(x, w), (False, True))
+    product = Workload(gemm, (a, b), gemm.infer(a, b), (False, True))
+    return [
+        ("conv 3x3 64->64 at 56x56", layer, ""),
+        ("the same without Winograd", layer, "winograd"),
+        ("gemm 1344x384x512, packed", product, ""),
+    ]
+
+
+def seconds(device: Device, workload: Workload, candidate: Candidate) -> float:
+    """Median of several samples."""
+    bench = Bench(device, workload)
+    try:
+        executable = bench.prepare(candidate)
+        first = bench.check(executable)
+        return statistics.median(bench.sample(executable, first) for _ in range(SAMPLES))
+    finally:
+        bench.close()
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--device")
+    parser.add_argument("--tune", action="store_true")
+    options = parser.parse_args()
+    device = find_device(options.device)
+    print(f"{device}\n{'':28} {'kernel':14} {'ms':>7} {'GFLOP/s':>8} {'ceiling':>8} {'share':>6}")
+    for name, workload, without in problems():
+        offered = [
+            c for c in workload.candidates(device.info) if not without or without not in c.name
+        ]
+        if options.tune:
+            with Measurer(device.index) as measurer:
+                job = Job(workload, tuple(offered))
+                point = Tuner(device, measurer, "normal").tune_one(job, 60).point
+            found = Space(offered, device.info).candidate(point)
+            assert found is not None
+            chosen = found
+        else:
+            chosen = tuned_choice(device)(workload, offered)
+        ceiling = measure_ceilings(device).multiply_adds  # beside each: clocks drift
+        time = seconds(device, workload, chosen)
+        rate = workload.op.multiply_adds(workload) / time
+        print(f"{name:28} {chosen.name:14} {time * 1e3:7.3f} {rate * 2e-9:8.1f}"
+              f" {ceiling * 2e-9:8.1f} {rate / ceiling:6.0%}", flush=True)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
