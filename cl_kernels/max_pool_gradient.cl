@@ -93,18 +93,45 @@ __kernel void max_pool_gradient_windows(
         for (int i = (d * IN_H + FROM(H, oh)) * IN_W; i < (d * IN_H + TO(H, oh)) * IN_W; ++i)
             STORE((real)0, dx, i);
     const int d = od * STRIDE_D - PAD_D, h = oh * STRIDE_H - PAD_H;
+    // No branches: which tap is the maximum cannot be foretold. `left` is 0 once it was handed over.
+#if KERNEL_W == 2 && STRIDE_W == 2 && PAD_W == 0 && OUT_W * 2 <= IN_W && OUT_W >= VW && VW > 1
+    for (int next = 0; next < OUT_W; next += VW) {
+        const int ow = min(next, OUT_W - VW);  // the last vector may overlap the one before
+        const realV largest = LOADV(y, line * OUT_W + ow);
+        realV left = LOADV(dy, line * OUT_W + ow);
+        for (int kd = FIRST_TAP(D, d); kd < LAST_TAP(D, d); ++kd)
+            for (int kh = FIRST_TAP(H, h); kh < LAST_TAP(H, h); ++kh) {
+                const int i = ((d + kd) * IN_H + h + kh) * IN_W + 2 * ow;
+                const realV front = LOADV(x, i), back = LOADV(x, i + VW);
+                const realV even = (realV)(front.even, back.even);
+                const realV odd = (realV)(front.odd, back.odd);
+                const realV to_even = even == largest ? left : (realV)0;
+                left = even == largest ? (realV)0 : left;
+                const realV to_odd = odd == largest ? left : (realV)0;
+                left = odd == largest ? (realV)0 : left;
+                realV low, high;
+                low.even = to_even.lo;
+                low.odd = to_odd.lo;
+                high.even = to_even.hi;
+                high.odd = to_odd.hi;
+                STOREV(low, dx, i);
+                STOREV(high, dx, i + VW);
+            }
+    }
+#else
     for (int ow = 0; ow < OUT_W; ++ow) {
-        const real largest = LOAD(y, line * OUT_W + ow), grad = LOAD(dy, line * OUT_W + ow);
+        const real largest = LOAD(y, line * OUT_W + ow);
         const int w = ow * STRIDE_W - PAD_W;
-        int open = 1;  // no branches: whether a tap is the maximum cannot be foretold
+        real left = LOAD(dy, line * OUT_W + ow);
         for (int kd = FIRST_TAP(D, d); kd < LAST_TAP(D, d); ++kd)
             for (int kh = FIRST_TAP(H, h); kh < LAST_TAP(H, h); ++kh)
                 for (int kw = FIRST_TAP(W, w); kw < LAST_TAP(W, w); ++kw) {
                     const int i = ((d + kd) * IN_H + h + kh) * IN_W + w + kw;
-                    const int hit = open & ((real)LOAD(x, i) == largest);
-                    STORE(hit ? grad : (real)0, dx, i);
-                    open &= !hit;
+                    const bool hit = (real)LOAD(x, i) == largest;
+                    STORE(hit ? left : (real)0, dx, i);
+                    left = hit ? (real)0 : left;
                 }
     }
+#endif
 }
 #endif

@@ -9,17 +9,23 @@ import pytest
 from harness import candidate_names, check, device
 
 from clnet.ops import Case
+from clnet.ops.batch_statistics import BatchNormalizationGradient, BatchNormalizationTraining
 from clnet.ops.conv import Conv
+from clnet.ops.conv.gradient import ConvWeightGradient
 from clnet.ops.conv_transpose import ConvTranspose
+from clnet.ops.dice_loss import DiceLoss
 from clnet.ops.gemm import Gemm, MatMul
 from clnet.ops.instance_normalization import InstanceNormalization
 from clnet.ops.pooling import AveragePool, MaxPool
+from clnet.ops.pooling.max_pool_gradient import MaxPoolGradient
 from clnet.ops.reduce import Reduce
 from clnet.ops.softmax import LogSoftmax, Softmax
+from clnet.ops.softmax_cross_entropy import SoftmaxCrossEntropy
 
 OPS = (
     Conv, ConvTranspose, Gemm, MatMul, InstanceNormalization, AveragePool, MaxPool, Reduce,
-    Softmax, LogSoftmax,
+    Softmax, LogSoftmax, BatchNormalizationTraining, BatchNormalizationGradient,
+    ConvWeightGradient, DiceLoss, MaxPoolGradient, SoftmaxCrossEntropy,
 )  # fmt: skip
 CASES = [
     pytest.param(case, id=f"{case.op.label}-{i}") for op in OPS for i, case in enumerate(op.cases())

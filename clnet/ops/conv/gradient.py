@@ -108,6 +108,7 @@ class ConvWeightGradient(Op):
             return Case(cls(kernel, *attributes), (Arg(x), Arg(dy)))  # type: ignore[arg-type]
 
         yield case((2, 1, 12, 11), (2, 6, 8, 7), (5, 5), (1, 1), (0,) * 4, (1, 1))
+        yield case((4, 8, 20, 20), (4, 16, 18, 18), (3, 3), (1, 1), (0,) * 4, (1, 1))
         yield case((3, 11, 6, 7), (3, 33, 6, 7), (3, 3), (1, 1), (1,) * 4, (1, 1))
         yield case((2, 6, 9, 8), (2, 4, 3, 8), (3, 2), (3, 1), (1, 2, 0, 0), (1, 2), 2)
         yield case((1, 5, 4, 4), (1, 5, 4, 4), (3, 3), (1, 1), (1,) * 4, (1, 1), 5)
@@ -129,6 +130,8 @@ def _rows(g: Geometry, dtype: str, device: DeviceInfo) -> Candidate:
     tile = ceil_div(g.cg, ceil_div(g.cg, most))
     items = g.groups * (row // vector) * ceil_div(g.cg, tile) * (g.taps // taps)
     wanted = device.compute_units * (8 if device.is_cpu else 256)
+    if device.is_cpu:  # an item is worth its start
+        wanted = max(1, min(wanted, g.n * g.pixels * g.groups * g.mg * g.cg * g.taps >> 16))
     lines = g.n * g.out[0] * g.out[1]
     per_split = ceil_div(lines, min(lines, ceil_div(wanted, items)))
     splits = ceil_div(lines, per_split)

@@ -77,7 +77,7 @@ class MaxPoolGradient(Op):
             for name, value in zip("DHW", [*[int(stem != "PAD")] * (3 - len(axes)), *values],
                                    strict=True)  # the missing leading dimensions
         ]  # fmt: skip
-        width = fitting_width(axes[-1].size, device)
+        width = fitting_width(axes[-1].count, device)
         defines = (*float_defines(x.dtype, device), *triples, ("VW", width), ("SIZE", x.size))
         args, name = (In(0), In(1), In(2), Out()), "max_pool_gradient"
         gather = Candidate("gather", (KernelCall(name, name, args, grid(x.size), None, defines),))
@@ -98,6 +98,7 @@ class MaxPoolGradient(Op):
         rng = np.random.default_rng(1)
         for shape, *attributes in (
             ((2, 3, 8, 8), (2, 2), (2, 2), (0, 0, 0, 0), (1, 1)),
+            ((2, 3, 7, 41), (2, 2), (2, 2), (0, 0, 0, 0), (1, 1)),
             ((2, 2, 9, 11), (3, 3), (2, 2), (1, 1, 1, 1), (1, 1)),
             ((1, 3, 7, 8), (2, 3), (1, 2), (0, 1, 1, 0), (2, 1), True),
             ((2, 1, 17), (3,), (3,), (1, 0), (1,)),
