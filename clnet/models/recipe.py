@@ -15,7 +15,8 @@ from clnet.models.imported import Imported
 from clnet.models.network import TrainableNetwork
 from clnet.training.augmentation import Augmentation
 from clnet.training.caffe import CaffeSolver
-from clnet.training.optimizers import SGD, Adam, Optimizer
+from clnet.training.darknet import DarknetSGD
+from clnet.training.optimizers import Adam, Optimizer
 from clnet.training.schedules import Schedule
 
 #: What a net without a solver is trained with.
@@ -93,7 +94,7 @@ def darknet_recipe(path: Path, weights: Path | None = None, seed: int = 0) -> Re
         first, second, epsilon = cfg.adam
         optimizer = Adam(rate, betas=(first, second), epsilon=epsilon, weight_decay=cfg.decay)
     else:
-        optimizer = SGD(rate, momentum=cfg.momentum, weight_decay=cfg.decay)
+        optimizer = DarknetSGD(rate, momentum=cfg.momentum, weight_decay=cfg.decay)
     augmentation = Augmentation(rotation=cfg.angle, flip=cfg.flip)
     return Recipe(
         Imported(cfg.graph),

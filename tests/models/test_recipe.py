@@ -222,6 +222,8 @@ def test_a_darknet_cfg_is_taken_as_it_is(tmp_path: Path) -> None:
     recipe = darknet_recipe(path)
     assert (recipe.loss, recipe.batch_size, recipe.iterations) == ("cross_entropy", 6, 40)
     assert recipe.optimizer.momentum == 0.5 and recipe.optimizer.weight_decay == 0.001
+    assert recipe.optimizer.of("conv_0.bias").weight_decay == 0
+    assert recipe.optimizer.of("conv_0.weight").weight_decay == 0.001
     assert recipe.augmentation == clnet.Augmentation(rotation=7)
     weights = recipe.net.parameters
     assert np.abs(weights["conv_0.weight"]).max() <= np.sqrt(2 / 9)
