@@ -30,8 +30,9 @@ def write_tensors(
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Through a file beside it that is on disk before it takes the name."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Through a file beside it that is on disk before it takes the name; what a kill leaves of that
+    is overwritten the next time."""
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
         with temporary.open("wb") as file:
             file.write(data)

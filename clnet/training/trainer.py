@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import weakref
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -31,6 +32,8 @@ from clnet.training.step import SEED, TOTALS, network_graph, states_of, step_gra
 
 #: Batches are written to the device in chunks of at most so many bytes and so many steps.
 CHUNK_BYTES, CHUNK_STEPS = 8 << 20, 256
+#: What a function's repr says of the process rather than of the function.
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 #: Samples that are validated at once, at least.
 _VALIDATION_BATCH = 64
 
@@ -108,7 +111,7 @@ class Trainer:
         self._states.write(SEED, np.uint32(np.random.default_rng(seed).integers(1 << 32)))
         identity = {
             "loss": self.loss.name,
-            "optimizer": repr(self.optimizer),
+            "optimizer": _ADDRESS.sub("", repr(self.optimizer)),
             "augmentation": repr(augmentation),
             "batch_size": batch_size,
             "seed": seed,
@@ -146,10 +149,13 @@ class Trainer:
                 result[start : start + batch_size] = view[: len(part)]
         return result
 
-    def memory(self, batch_size: int = 1, validation: bool = False) -> MemoryUse:
-        """What fit with this batch size holds of the device's memory at its peak, before it is
-        called: the steps are compiled for it here. ``validation``: with validation data."""
-        loops = [self._loop("train", batch_size)]
+    def memory(
+        self, batch_size: int = 1, validation: bool = False,
+        augmentation: Augmentation | None = None,
+    ) -> MemoryUse:  # fmt: skip
+        """What fit with these arguments holds of the device's memory at its peak, before it is
+        called: the steps are compiled for it here. ``validation``: whether there will be any."""
+        loops = [self._loop("train", batch_size, augmentation)]
         if validation:
             loops.append(self._loop("evaluate", max(batch_size, _VALIDATION_BATCH)))
         sizes = {n: r.spec.nbytes for n, r in self._states.regions.items()}

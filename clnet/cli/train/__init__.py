@@ -138,7 +138,7 @@ def run(arguments: argparse.Namespace) -> int:
         recipe.net, recipe.loss, _optimizer(arguments, recipe), arguments.device
     ) as trainer:
         with working("compiling"):
-            memory = trainer.memory(batch, test is not None)
+            memory = trainer.memory(batch, test is not None, augmentation)
         before = {
             "network": f"{arguments.model}, {_count(recipe)}",
             "data": _described(data, test),
