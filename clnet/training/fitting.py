@@ -72,10 +72,12 @@ class Fitting:
         self.at = Position(first_step=int(states.read(STEP)))
         self.at.history.samples = len(samples)
         self.best: dict[str, np.ndarray] = {}
+        self._kept: tuple[dict[str, np.ndarray], int] = {}, 0  # a snapshot, and its ``at.done``
+        self._snapshot_time = self._looked = 0.0
+        self._saved = time.monotonic()
 
     def run(self) -> History:
         """Train until the last epoch, or until early stop."""
-        self._saved = time.monotonic()
         while self.at.epoch < self.plan.epochs and not self.at.finished:
             self._epoch()
             self._end_epoch()
@@ -96,7 +98,7 @@ class Fitting:
             self.states.write(TOTALS, np.zeros(3, np.float32))
         began, counted = time.perf_counter(), at.seconds
         self._looked = began
-        self._snapshot(order)
+        self._snapshot()
         chunk, pending, first = 1, 0, True
         while at.done < len(order):
             taken = self.loop.run(self.samples, self._place(order), chunk, self.optimizer)
@@ -124,7 +126,7 @@ class Fitting:
         if not math.isfinite(loss):
             self._find_fault(order)
         if time.perf_counter() - self._snapshot_time > SNAPSHOT_SECONDS:
-            self._snapshot(order)
+            self._snapshot()
         count, seconds = max(1, count), time.perf_counter() - began
         progress = Progress(
             self.at.epoch, self.plan.epochs, self.at.done, len(order),
@@ -195,7 +197,7 @@ class Fitting:
 
     # --- a loss that is no number ----------------------------------------------------------------
 
-    def _snapshot(self, order: np.ndarray) -> None:
+    def _snapshot(self) -> None:
         self._kept = self._read(), self.at.done
         self._snapshot_time = time.perf_counter()
 
@@ -206,7 +208,7 @@ class Fitting:
             for name, array in kept.items():
                 self.states.write(name, array)
             while self.at.done < len(order):
-                self._snapshot(order)
+                self._snapshot()
                 self.at.done += self.loop.run(
                     self.samples, self._place(order), steps, self.optimizer
                 )

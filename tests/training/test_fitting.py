@@ -54,7 +54,7 @@ def same(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> bool:
 # What the killed process runs: everything must come from the file and the seed.
 SCRIPT = f"""
 import sys
-sys.path[:0] = {[str(Path(__file__).parent), str(Path(__file__).parents[1])]!r}
+sys.path[:0] = {[str(p) for p in (Path(__file__).parent, *Path(__file__).parents[1:3])]!r}
 from test_fitting import FIT, samples, trainer
 with trainer() as t:
     t.fit(*samples(), **FIT, checkpoint=sys.argv[1], checkpoint_seconds=0, resume=True)
