@@ -109,10 +109,13 @@ def train_pytorch(options: argparse.Namespace, train: Dataset, test: Dataset) ->
             order=np.stack(orders), rates=np.array(rates), **clnet.models.lenet().parameters,
         )  # fmt: skip
         worker = Path(__file__).with_name("training_mnist_pytorch.py")
-        done = subprocess.run(
-            [options.peers_python, str(worker), str(path), json.dumps(job)],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        try:
+            done = subprocess.run(
+                [options.peers_python, str(worker), str(path), json.dumps(job)],
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+        except OSError as error:
+            return {"runtime": "PyTorch", "fault": f"{options.peers_python}: {error.strerror}"}
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
         return {"runtime": "PyTorch", "fault": last}

@@ -102,7 +102,9 @@ class Imported(TrainableNetwork):
         features = net.ending_at("conv10")
         net = clnet.Sequential([features, GlobalAveragePool(), Dense(2)], features.input_shape)
         """
-        return Imported(self._graph(), name)
+        result = Imported(self._graph(), name)
+        result.frozen |= self.frozen & result.parameters.keys()
+        return result
 
     def with_classes(self, classes: int, seed: int = 0) -> Imported:
         """The same network, but for its last layer with weights, which is new, and has so many

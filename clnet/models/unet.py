@@ -32,8 +32,8 @@ def unet(
     with padding, so that the output [classes, H, W] is as large as the image.
 
     ``base`` channels at full size, doubled ``depth`` times on the way down, where images halve:
-    their sizes must be multiples of 2**depth. With one class the output is a logit, for "bce" and
-    "dice"; else probabilities.
+    their sizes must be multiples of 2**depth. With one class the output is a logit, for
+    "bce_with_logits"; else probabilities.
     """
     if any(size % (1 << depth) for size in input_shape[1:]):
         raise InputError(f"images of {list(input_shape[1:])} do not halve {depth} times")
