@@ -1,14 +1,15 @@
 // field[k, :, y, x] = ALPHA * sum over i, j of weights[i] * weights[j] * u[k, :, y + i, x + j]:
 // two planes of uniform random numbers in [-1, 1), blurred by a Gaussian, with zeros around them.
 //
-// smooth_field_random writes u: the two words of counter (y * WIDTH + x, 0) and key keys[k].
-// smooth_field_rows blurs along x, smooth_field_columns along y. Both compute SPAN neighbours.
+// smooth_field_random writes u, a row of both planes in each work-item: the two words of counter
+// (y * WIDTH + x, 0) and key keys[k]. smooth_field_rows blurs along x, smooth_field_columns along y,
+// VW elements in each work-item. Rows of u have zeros at both ends, and rows between the two blurs
+// are as long as whole vectors, so that no load needs a check.
 //
 // PLANES   planes of HEIGHT x WIDTH: two for each key
 // RADIUS   weights reach from -RADIUS to RADIUS
 // WEIGHTS  their list in braces
 // ALPHA    the factor of the result
-// SPAN     elements of a row that a work-item computes; PARTS of these make a row
 #include "common.h"
 #include "philox.h"
 
@@ -19,48 +20,61 @@
 #define RADIUS 1
 #define WEIGHTS {0.25f, 0.5f, 0.25f}
 #define ALPHA 1.0f
-#define SPAN 1
-#define PARTS 28
 #endif
 
-#define SIZE (HEIGHT * WIDTH)
+#define PARTS ((WIDTH + VW - 1) / VW)
+#define LENGTH (PARTS * VW)
+#define PITCH (LENGTH + 2 * RADIUS)
 
 __constant real weights[2 * RADIUS + 1] = WEIGHTS;
 
 __kernel void smooth_field_random(__global const uint* keys, __global storage* u) {
-    const int i = get_global_id(0);
-    if (i >= PLANES / 2 * SIZE) return;
-    const int k = i / SIZE, pixel = i % SIZE;
-    const uint2 words = philox((uint2)(pixel, 0), keys[k]);
+    const int item = get_global_id(0);
+    if (item >= PLANES / 2 * HEIGHT) return;
+    const int k = item / HEIGHT, y = item % HEIGHT;
+    const uint key = keys[k];
+    __global storage* first = u + (2 * k * HEIGHT + y) * PITCH;
+    __global storage* second = first + HEIGHT * PITCH;
     const real unit = (real)0x1p-31f;
-    STORE((real)(convert_int(words.x ^ 0x80000000u)) * unit, u, 2 * k * SIZE + pixel);
-    STORE((real)(convert_int(words.y ^ 0x80000000u)) * unit, u, (2 * k + 1) * SIZE + pixel);
-}
-
-__kernel void smooth_field_rows(__global const storage* in, __global storage* out) {
-    const int item = get_global_id(0);
-    if (item >= PLANES * HEIGHT * PARTS) return;
-    const int first = item % PARTS * SPAN, row = item / PARTS * WIDTH;
-    const int count = min(SPAN, WIDTH - first);
-    real sums[SPAN];
-    for (int i = 0; i < SPAN; ++i) sums[i] = 0;
-    for (int j = -RADIUS; j <= RADIUS; ++j) {
-        const int begin = max(0, -j - first), end = min(count, WIDTH - j - first);
-        for (int i = begin; i < end; ++i)
-            sums[i] = MADD(weights[j + RADIUS], LOAD(in, row + first + i + j), sums[i]);
+    for (int x = 0; x < WIDTH; ++x) {
+        const uint2 words = philox((uint2)(y * WIDTH + x, 0), key);
+        STORE((real)(convert_int(words.x ^ 0x80000000u)) * unit, first, RADIUS + x);
+        STORE((real)(convert_int(words.y ^ 0x80000000u)) * unit, second, RADIUS + x);
     }
-    for (int i = 0; i < count; ++i) STORE(sums[i], out, row + first + i);
+    for (int x = 0; x < PITCH; ++x)
+        if (x < RADIUS || x >= RADIUS + WIDTH) {
+            STORE((real)0, first, x);
+            STORE((real)0, second, x);
+        }
 }
 
-__kernel void smooth_field_columns(__global const storage* in, __global storage* out) {
+__kernel void smooth_field_rows(__global const storage* u, __global storage* out) {
     const int item = get_global_id(0);
     if (item >= PLANES * HEIGHT * PARTS) return;
-    const int first = item % PARTS * SPAN, y = item / PARTS % HEIGHT;
-    const int row = item / PARTS * WIDTH, count = min(SPAN, WIDTH - first);
-    real sums[SPAN];
-    for (int i = 0; i < SPAN; ++i) sums[i] = 0;
+    const int row = item / PARTS, x = item % PARTS * VW;
+    realV sum = (realV)((real)0);
+    for (int j = 0; j <= 2 * RADIUS; ++j)
+        sum = MADD((realV)(weights[j]), LOADV(u, row * PITCH + x + j), sum);
+    STOREV(sum, out, row * LENGTH + x);
+}
+
+__kernel void smooth_field_columns(__global const storage* in, __global storage* field) {
+    const int item = get_global_id(0);
+    if (item >= PLANES * HEIGHT * PARTS) return;
+    const int row = item / PARTS, x = item % PARTS * VW, y = row % HEIGHT;
+    realV sum = (realV)((real)0);
     for (int j = max(-RADIUS, -y); j <= min(RADIUS, HEIGHT - 1 - y); ++j)
-        for (int i = 0; i < count; ++i)
-            sums[i] = MADD(weights[j + RADIUS], LOAD(in, row + j * WIDTH + first + i), sums[i]);
-    for (int i = 0; i < count; ++i) STORE(sums[i] * ALPHA, out, row + first + i);
+        sum = MADD((realV)(weights[j + RADIUS]), LOADV(in, (row + j) * LENGTH + x), sum);
+    sum *= (realV)((real)ALPHA);
+#if VW == 1
+    STORE(sum, field, row * WIDTH + x);
+#else
+    if (x + VW <= WIDTH) {
+        STOREV(sum, field, row * WIDTH + x);
+        return;
+    }
+    real each[VW];
+    CAT(vstore, VW)(sum, 0, each);
+    for (int i = 0; x + i < WIDTH; ++i) STORE(each[i], field, row * WIDTH + x + i);
+#endif
 }

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clnet.calls import Candidate, In, KernelCall, Out, Values, Work, Workload, tunable
+from clnet.calls import Candidate, In, KernelCall, Out, Ref, Values, Work, Workload, tunable
 from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.checks import present
-from clnet.ops.lowering import ceil_div, float_defines, grid, options
+from clnet.ops.lowering import ceil_div, float_defines, grid
 from clnet.ops.philox import philox
+from clnet.ops.rows import width_options
 from clnet.tensor_spec import TensorSpec
 
 #: Further than this a Gaussian is taken to be zero, in standard deviations.
@@ -69,37 +70,37 @@ class SmoothField(Op):
         return np.asarray(weights / weights.sum())
 
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
-        planes = 2 * workload.output.shape[0]
-        rows, size = planes * self.height, self.height * self.width
+        planes, radius = 2 * workload.output.shape[0], len(self.weights) // 2
 
         def make(values: Values) -> Candidate:
-            span = values["SPAN"]
-            parts = ceil_div(self.width, span)
+            width = values["VW"]
+            parts = ceil_div(self.width, width)
             defines = (
                 *float_defines("float32", device),
+                ("VW", width),
                 ("PLANES", planes),
                 ("HEIGHT", self.height),
                 ("WIDTH", self.width),
-                ("RADIUS", len(self.weights) // 2),
+                ("RADIUS", radius),
                 ("WEIGHTS", "{" + ",".join(f"{w:.9g}f" for w in self.weights) + "}"),
                 ("ALPHA", f"{float(self.alpha)!r}f"),
-                ("SPAN", span),
-                ("PARTS", parts),
             )
-            name = "smooth_field"
-            calls = (
-                KernelCall(name, f"{name}_random", (In(0), Out()), grid(planes // 2 * size), None,
-                           defines),
-                KernelCall(name, f"{name}_rows", (Out(), Work()), grid(rows * parts), None,
-                           defines),
-                KernelCall(name, f"{name}_columns", (Work(), Out()), grid(rows * parts), None,
-                           defines),
-            )  # fmt: skip
-            return Candidate("separable", calls, (workload.output.nbytes,))
+            rows, vectors = grid(planes // 2 * self.height), grid(planes * self.height * parts)
 
-        default = min(self.width, 32) if device.is_cpu else 1
-        spans = [s for s in (1, 4, 8, 16, 32, 64) if s <= self.width]
-        found = tunable(make, {"SPAN": options(default, spans)})
+            def call(stage: str, source: Ref, result: Ref, size: tuple[int, ...]) -> KernelCall:
+                name = f"smooth_field_{stage}"
+                return KernelCall("smooth_field", name, (source, result), size, None, defines)
+
+            calls = (
+                call("random", In(0), Work(0), rows),
+                call("rows", Work(0), Work(1), vectors),
+                call("columns", Work(1), Out(), vectors),
+            )
+            row = 4 * planes * self.height
+            workspace = row * (parts * width + 2 * radius), row * parts * width
+            return Candidate("separable", calls, workspace)
+
+        found = tunable(make, {"VW": width_options(self.width, device)})
         assert found is not None
         return [found]
 
