@@ -19,9 +19,10 @@ __kernel void add_noise(
     const int item = get_global_id(0);
     if (item >= BATCH * PAIRS) return;
     const int n = item / PAIRS, i = 2 * (item % PAIRS);
-    const uint2 words = philox((uint2)(i / 2, 1), keys[n]);
-    const float radius = DEVIATION * sqrt(-2.0f * log(((float)(words.x >> 8) + 1) * 0x1p-24f));
-    const float angle = (float)(words.y >> 8) * 0x1p-24f * 6.2831853f;
+    uint left = i / 2, right = 1;
+    philox(&left, &right, keys[n]);
+    const float radius = DEVIATION * sqrt(-2.0f * log(((float)(left >> 8) + 1) * 0x1p-24f));
+    const float angle = (float)(right >> 8) * 0x1p-24f * 6.2831853f;
     const int at = n * INNER + i;
     STORE_ACCUM(LOAD_ACCUM(x, at) + radius * cos(angle), y, at);
     if (i + 1 < INNER) STORE_ACCUM(LOAD_ACCUM(x, at + 1) + radius * sin(angle), y, at + 1);

@@ -21,8 +21,9 @@ __kernel void dropout(
     __global storage* y) {
     const int item = get_global_id(0);
     if (item * 2 >= SIZE) return;
-    const uint2 words = philox((uint2)(item, step[0]), seed[0] + LAYER_KEY);
+    uint left = item, right = step[0];
+    philox(&left, &right, seed[0] + LAYER_KEY);
     const int i = item * 2;
-    STORE(words.x >= THRESHOLD ? (real)LOAD(x, i) * SCALE : (real)0, y, i);
-    if (i + 1 < SIZE) STORE(words.y >= THRESHOLD ? (real)LOAD(x, i + 1) * SCALE : (real)0, y, i + 1);
+    STORE(left >= THRESHOLD ? (real)LOAD(x, i) * SCALE : (real)0, y, i);
+    if (i + 1 < SIZE) STORE(right >= THRESHOLD ? (real)LOAD(x, i + 1) * SCALE : (real)0, y, i + 1);
 }

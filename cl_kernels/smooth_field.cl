@@ -11,6 +11,7 @@
 // WEIGHTS  their list in braces
 // ALPHA    the factor of the result
 #include "common.h"
+#define PHILOX_WORD VECTOR(uint)
 #include "philox.h"
 
 #ifndef PLANES
@@ -21,6 +22,16 @@
 #define WEIGHTS {0.25f, 0.5f, 0.25f}
 #define ALPHA 1.0f
 #endif
+
+#if VW == 1
+#define LOAD_WORDS(p) (*(p))
+#else
+#define LOAD_WORDS(p) CAT(vload, VW)(0, p)
+#endif
+// A random word as a number in [-1, 1).
+#define FRACTION(words)                                                                \
+    (TO_REALV(CAT(as_, VECTOR(int))((words) ^ (VECTOR(uint))(0x80000000u)))            \
+     * (realV)((real)0x1p-31f))
 
 #define PARTS ((WIDTH + VW - 1) / VW)
 #define LENGTH (PARTS * VW)
@@ -35,11 +46,14 @@ __kernel void smooth_field_random(__global const uint* keys, __global storage* u
     const uint key = keys[k];
     __global storage* first = u + (2 * k * HEIGHT + y) * PITCH;
     __global storage* second = first + HEIGHT * PITCH;
-    const real unit = (real)0x1p-31f;
-    for (int x = 0; x < WIDTH; ++x) {
-        const uint2 words = philox((uint2)(y * WIDTH + x, 0), key);
-        STORE((real)(convert_int(words.x ^ 0x80000000u)) * unit, first, RADIUS + x);
-        STORE((real)(convert_int(words.y ^ 0x80000000u)) * unit, second, RADIUS + x);
+    uint steps[VW];
+    for (int i = 0; i < VW; ++i) steps[i] = i;
+    const VECTOR(uint) ahead = LOAD_WORDS(steps);
+    for (int x = 0; x < LENGTH; x += VW) {
+        VECTOR(uint) left = ahead + (VECTOR(uint))(y * WIDTH + x), right = (VECTOR(uint))(0);
+        philox(&left, &right, key);
+        STOREV(FRACTION(left), first, RADIUS + x);
+        STOREV(FRACTION(right), second, RADIUS + x);
     }
     for (int x = 0; x < PITCH; ++x)
         if (x < RADIUS || x >= RADIUS + WIDTH) {
