@@ -1,10 +1,11 @@
-"""CumSum: running sums along an axis."""
+"""CumSum and CumProd: running sums and products along an axis."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -29,6 +30,8 @@ class CumSum(Op):
     exclusive: bool = False
     reverse: bool = False
 
+    product: ClassVar[bool] = False
+
     def infer(self, *inputs: TensorSpec | None) -> tuple[TensorSpec, ...]:
         x = present(inputs[0], "x", 1)
         normal_axis(self.axis, x.rank)
@@ -42,8 +45,8 @@ class CumSum(Op):
         wide = np.float64 if np.issubdtype(x.dtype, np.floating) else x.dtype
         y = np.flip(x, self.axis) if self.reverse else x
         if self.exclusive:
-            y = np.delete(np.insert(y, 0, 0, self.axis), -1, self.axis)
-        y = np.cumsum(y, self.axis, wide)
+            y = np.delete(np.insert(y, 0, int(self.product), self.axis), -1, self.axis)
+        y = (np.cumprod if self.product else np.cumsum)(y, self.axis, wide)
         return ((np.flip(y, self.axis) if self.reverse else y).astype(x.dtype),)
 
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
@@ -63,6 +66,7 @@ class CumSum(Op):
             ("COUNT", count),
             ("STEP", step),
             ("ROW(o)", index_text((rows // step, step), (count * step, 1), "(o)")),
+            ("PRODUCT", int(self.product)),
             ("EXCLUSIVE", int(self.exclusive)),
             ("REVERSE", int(self.reverse)),
         )
@@ -88,3 +92,23 @@ class CumSum(Op):
         yield Case(cls(0), (Arg((9, 2), "float16"),), tolerance=1e-3)
         for dtype in ("float64", "uint64", "int8"):
             yield Case(cls(0), (Arg((9, 2), dtype, 0, 100),))
+
+
+@register
+@dataclass(frozen=True)
+class CumProd(CumSum):
+    """Products in place of the sums."""
+
+    product: ClassVar[bool] = True
+
+    def vjp(
+        self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
+    ) -> tuple[Value | None, ...]:
+        return Op.vjp(self, build, node, grads)  # there is none
+
+    @classmethod
+    def cases(cls) -> Iterable[Case]:
+        for exclusive, reverse in ((False, False), (True, True)):
+            yield Case(cls(1, exclusive, reverse), (Arg((3, 9, 4)),))
+            yield Case(cls(0, exclusive, reverse), (Arg((5, 9), "int32", -(2**31), 2**31 - 1),))
+        yield Case(cls(-1), (Arg((2, 33), "int64", -3, 3),))
