@@ -14,9 +14,11 @@ def fold_pads(graph: Graph) -> None:
     producers, consumers = graph.producers(), graph.consumers()
     gone = []
     for node in graph.nodes:
+        if not isinstance(node.op, Conv):
+            continue
         source = node.inputs[0]
         pad = producers.get(source) if source is not None else None
-        if pad is None or not isinstance(node.op, Conv) or not _is_zero_padding(pad):
+        if pad is None or not _is_zero_padding(pad):
             continue
         if len(consumers[pad.output]) == 1 and pad.output not in graph.outputs.values():
             rank = pad.output.spec.rank

@@ -12,6 +12,7 @@ from clnet.passes.fold_affine import fold_affine
 from clnet.passes.fold_pad import fold_pads
 from clnet.passes.fuse_elementwise import fuse_elementwise
 from clnet.passes.fuse_epilogue import fuse_epilogues
+from clnet.passes.fuse_layer_normalization import fuse_layer_normalization
 from clnet.passes.fuse_updates import fuse_updates
 from clnet.passes.move_transposes import move_transposes
 from clnet.passes.precision import to_half
@@ -32,6 +33,7 @@ TIDYING = SIMPLIFICATIONS[:4]
 #: The joint nodes move behind the op that feeds them.
 FUSIONS: tuple[Callable[[Graph], None], ...] = (
     simplify_arithmetic,
+    fuse_layer_normalization,
     fuse_elementwise,
     fuse_epilogues,
     fuse_updates,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 from evaluate import evaluate
 from harness import assert_close
 
@@ -15,6 +16,7 @@ from clnet.ops.conv_transpose import ConvTranspose
 from clnet.ops.dropout import Dropout
 from clnet.ops.elementwise import elementwise
 from clnet.ops.pad import Pad
+from clnet.ops.reduce import Reduce
 from clnet.passes.constant_folding import fold_constants
 from clnet.passes.dead_code import remove_dead_code
 from clnet.passes.drop_identities import drop_identities
@@ -22,6 +24,7 @@ from clnet.passes.fold_affine import fold_affine
 from clnet.passes.fold_pad import fold_pads
 from clnet.passes.fuse_elementwise import fuse_elementwise
 from clnet.passes.fuse_epilogue import fuse_epilogues
+from clnet.passes.fuse_layer_normalization import fuse_layer_normalization
 from clnet.passes.pipeline import optimize
 from clnet.passes.simplify_arithmetic import simplify_arithmetic
 
@@ -186,3 +189,36 @@ def test_a_number_that_gives_the_shape_is_kept() -> None:
     x = build.input("x", (3,))
     build.output(build.add(elementwise("Mul"), x, build.constant(random(1, 1))), "y")
     assert rewritten(build, simplify_arithmetic) == ["Mul"]
+
+
+def spelled_out_normalisation(build: GraphBuilder, x: Value, scaled: bool, shifted: bool) -> Value:
+    mean = build.add(Reduce("Mean", (2,)), x)
+    apart = build.add(elementwise("Sub"), x, mean)
+    square = build.add(elementwise("Pow"), apart, build.constant(np.float32(2)))
+    variance = build.add(Reduce("Mean", (2,)), square)
+    raised = build.add(elementwise("Add"), variance, build.constant(np.float32(1e-5)))
+    y = build.add(elementwise("Div"), apart, build.add(elementwise("Sqrt"), raised))
+    for function, wanted in (("Mul", scaled), ("Add", shifted)):
+        if wanted:
+            y = build.add(elementwise(function), y, build.constant(random(9)))
+    return y
+
+
+@pytest.mark.parametrize(("scaled", "shifted"), [(True, True), (True, False), (False, True)])
+def test_a_layer_normalisation_that_is_spelled_out_becomes_one_node(
+    scaled: bool, shifted: bool
+) -> None:
+    build = GraphBuilder()
+    y = spelled_out_normalisation(build, build.input("x", (2, 5, 9)), scaled, shifted)
+    build.output(build.add(elementwise("Relu"), y), "y")
+    rewrites = (simplify_arithmetic, fuse_layer_normalization)
+    assert rewritten(build, *rewrites) == ["LayerNormalization", "Relu"]
+
+
+def test_a_normalisation_stays_whose_parts_are_read_elsewhere() -> None:
+    build = GraphBuilder()
+    x = build.input("x", (2, 5, 9))
+    build.output(spelled_out_normalisation(build, x, True, True), "y")
+    build.output(build.graph.nodes[1].output, "apart")
+    labels = rewritten(build, simplify_arithmetic, fuse_layer_normalization)
+    assert "LayerNormalization" not in labels
