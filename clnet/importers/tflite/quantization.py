@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from clnet.errors import ModelError
+from clnet.importers.quantization import split_factors
 from clnet.importers.tflite.model import Quantization, Tensor
 from clnet.importers.tflite.tensors import dtype_of
 
@@ -50,13 +51,7 @@ def change_of_scale(source: np.ndarray | float, target: float) -> np.ndarray:
 
 def product_scales(x: float, weights: Quantization, y: float) -> tuple[np.ndarray, np.ndarray]:
     """What stands between a sum of products of codes and the codes of the result: a power of two
-    and the rest, between 1 and 2, per output channel or for all. float32.
-
-    The power of two goes into the weights: they stay exact, and so do the sums, while these
-    come near to the size of the result, which half precision needs.
-    """
+    and the rest, between 1 and 2, per output channel or for all. float32."""
     with np.errstate(over="ignore"):
         product = np.float32(x) * weights.scales.astype(np.float32)
-    factors = change_of_scale(product, y)
-    powers = np.exp2(np.floor(np.log2(np.where(factors > 0, factors, 1)))).astype(np.float32)
-    return powers, factors / powers
+    return split_factors(change_of_scale(product, y))
