@@ -18,6 +18,7 @@ from onnx.backend.base import Backend, BackendRep, namedtupledict
 from clnet.errors import DeviceError, InputError
 from clnet.graph import Graph
 from clnet.importers.onnx import NotConstantError, read_model_proto
+from clnet.importers.onnx.narrow import narrowed, widened
 from clnet.importers.onnx.scope import OLDEST_OPSET
 from clnet.importers.onnx.tensors import dtype_of
 from clnet.runtime.devices import Device, find_device
@@ -31,6 +32,7 @@ class PreparedModel(BackendRep):
 
     Inputs that clnet must know beforehand (the target of a Reshape, the axes of a Squeeze) may be
     inputs of the model: the session is then made for their values, and anew when they change.
+    Elements that NumPy lacks (bfloat16, int4…) are those of ml_dtypes, as in ONNX itself.
     """
 
     def __init__(self, model: ModelProto, device: Device) -> None:
@@ -38,7 +40,7 @@ class PreparedModel(BackendRep):
         initializers = {t.name for t in model.graph.initializer}
         inputs = [i for i in model.graph.input if i.name not in initializers]
         self._dtypes = {i.name: dtype_of(i.type.tensor_type.elem_type) for i in inputs}
-        self._outputs = [o.name for o in model.graph.output]
+        self._outputs = {o.name: o.type.tensor_type.elem_type for o in model.graph.output}
         self._fixed: dict[str, np.ndarray] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._session: Session | None = None
@@ -55,7 +57,8 @@ class PreparedModel(BackendRep):
             self._compile(arrays, shapes)
         assert self._session is not None
         results = self._session.run({i.name: arrays[i.name] for i in self._session.inputs})
-        return namedtupledict("Outputs", self._outputs)(*(results[n] for n in self._outputs))
+        outputs = (narrowed(results[n], element) for n, element in self._outputs.items())
+        return namedtupledict("Outputs", list(self._outputs))(*outputs)
 
     def _compile(
         self, arrays: Mapping[str, np.ndarray], shapes: dict[str, tuple[int, ...]]
@@ -86,6 +89,7 @@ class PreparedModel(BackendRep):
             inputs = dict(zip(self._dtypes, inputs, strict=True))
         if set(inputs) != set(self._dtypes):
             raise InputError(f"the model's inputs are {', '.join(self._dtypes)}")
+        inputs = {n: widened(v) if isinstance(v, np.ndarray) else v for n, v in inputs.items()}
         for name, value in inputs.items():
             if not isinstance(value, np.ndarray | np.generic) or not np.can_cast(
                 value.dtype, self._dtypes[name], "same_kind"

@@ -11,13 +11,17 @@ from importers.onnx_models import model
 from onnx import ModelProto, NodeProto, TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
+from clnet import ModelError, UnsupportedError
 from clnet.graph import Graph
 from clnet.importers.onnx import read_model_proto
+from clnet.runtime.devices import find_device
+from clnet.session.session import Session
 
 RNG = np.random.default_rng(0)
 IMAGE = RNG.uniform(-1, 1, (2, 4, 7, 9)).astype(np.float32)
 KERNEL = RNG.uniform(-1, 1, (6, 2, 3, 3)).astype(np.float32)
 BACK = RNG.uniform(-1, 1, (4, 3, 3, 4)).astype(np.float32)
+PLACES = RNG.integers(-7, 7, (2, 4, 2, 9))
 
 
 def case(
@@ -49,7 +53,7 @@ CASES = [
     case(11, "AveragePool", IMAGE, 1, kernel_shape=[2, 2], count_include_pad=1,
          pads=[1, 0, 0, 1]),
     case(13, "Softmax"), case(13, "LogSoftmax", axis=0),
-    case(11, "Hardmax", IMAGE, 1, axis=3), case(13, "Hardmax", IMAGE, 1, axis=1),
+    case(11, "Hardmax", IMAGE[:, 0, 0], 1, axis=1), case(13, "Hardmax", IMAGE, 1, axis=1),
     case(6 + 1, "Clip", IMAGE, 1, min=-0.25, max=0.5), case(7, "Clip", IMAGE, 1, max=0.5),
     case(12, "Clip", IMAGE, 1, np.float32(-0.5)), case(13, "Clip", IMAGE, 1, None, np.float32(0)),
     case(11, "Squeeze", IMAGE[:, :1], 1, axes=[-3]), case(13, "Squeeze", IMAGE[:1, :1]),
@@ -90,6 +94,23 @@ CASES = [
          np.ones(4, np.float32), num_groups=2),
     case(18, "CenterCropPad", IMAGE, 1, np.array([5, 12]), axes=[2, 3]), case(14, "HardSwish"),
     case(11, "CumSum", IMAGE, 1, np.int64(-2), exclusive=1, reverse=1),
+    case(13, "GatherElements", IMAGE, 1, PLACES, axis=2),
+    case(13, "GatherND", IMAGE, 1, np.array([[[1], [-1]], [[0], [3]]]), batch_dims=1),
+    case(13, "GatherND", IMAGE, 1, np.array([[1, -1], [0, 3]])),
+    case(18, "ScatterElements", IMAGE, 1, PLACES, IMAGE[:, :, :2], axis=2, reduction="mul"),
+    case(18, "ScatterND", IMAGE, 1, np.array([[1, -1], [0, 3], [1, 3]]), IMAGE[0, :3],
+         reduction="add"),
+    case(11, "OneHot", np.floor(3 * IMAGE), 1, np.int64(3), np.array([0.5, 2], "f4"), axis=1),
+    case(10, "ReverseSequence", IMAGE, 1, np.array([3, 1]), time_axis=1, batch_axis=0),
+    case(9, "Compress", IMAGE, 1, np.array([True, False, True]), axis=1),
+    case(20, "GridSample", IMAGE, 1, IMAGE[:, :2].transpose(0, 2, 3, 1), mode="cubic"),
+    case(18, "LpPool", IMAGE, 1, kernel_shape=[3, 2], strides=[2, 3], p=3, pads=[1, 0, 1, 1]),
+    case(17, "LayerNormalization", IMAGE, 3, IMAGE[0, 0], axis=2),
+    case(18, "GroupNormalization", IMAGE, 1, np.array([1, 2], "f4"), np.array([3, 4], "f4"),
+         num_groups=2),
+    case(20, "DFT", IMAGE[..., None], 1, np.int64(6), np.int64(-2), onesided=1),
+    case(17, "DFT", IMAGE[..., :2], 1, np.int64(9), axis=2, inverse=1),
+    case(12, "Einsum", IMAGE, 1, KERNEL[:4, 0, 0], equation="nchw,cd->ndwh"),
 ]  # fmt: skip
 
 
@@ -151,6 +172,12 @@ def test_softmax_of_old_flattens_its_input_to_a_matrix(axis: int | None, rows: i
     np.testing.assert_allclose(got, want, rtol=1e-5)
     logs = run(helper.make_node("LogSoftmax", ["x"], ["y"], **attributes), 11)
     np.testing.assert_allclose(logs, np.log(want), rtol=1e-4, atol=1e-5)
+
+
+def test_hardmax_of_old_flattens_its_input_to_a_matrix() -> None:
+    got = run(helper.make_node("Hardmax", ["x"], ["y"]), 11).reshape(2, -1)
+    np.testing.assert_array_equal(got.argmax(1), IMAGE.reshape(2, -1).argmax(1))
+    assert got.sum() == 2
 
 
 def test_upsample_repeats_pixels() -> None:
@@ -236,6 +263,153 @@ def test_branch_with_a_known_condition() -> None:
 
     node = helper.make_node("If", ["c"], ["y"], then_branch=graph("Relu"), else_branch=graph("Neg"))
     np.testing.assert_array_equal(run(node, c=np.array(False)), -IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("equation", "shapes"),
+    [
+        ("ij,jk,kl->il", [(2, 3), (3, 4), (4, 5)]), ("bij,bjk->bki", [(2, 3, 4), (2, 4, 5)]),
+        ("...ij,...jk", [(2, 1, 3, 4), (3, 4, 2)]), ("ii->i", [(3, 3)]),
+        ("iji,j", [(2, 3, 2), (3,)]),
+        ("i,j->ji", [(2,), (3,)]), ("ij,ij->", [(2, 3), (2, 3)]), ("abc->ca", [(2, 3, 4)]),
+        ("b...d,d->b...", [(2, 3, 4, 5), (5,)]), ("ij,kj,kl->i", [(2, 3), (4, 3), (4, 5)]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("dtype", ["float32", "int32"])
+def test_einsum_equals_numpy(equation: str, shapes: list[tuple[int, ...]], dtype: str) -> None:
+    arrays = {f"a{i}": (RNG.uniform(-3, 3, s)).astype(dtype) for i, s in enumerate(shapes)}
+    node = helper.make_node("Einsum", list(arrays), ["y"], equation=equation)
+    got = run(node, **arrays)
+    want = np.einsum(equation, *arrays.values())
+    assert got.dtype == want.dtype and got.shape == want.shape
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+
+
+def test_operands_of_old_opsets_meet_at_an_axis() -> None:
+    node = helper.make_node("Mul", ["x", "c"], ["y"], broadcast=1, axis=1)
+    factors = np.arange(4, dtype=np.float32)
+    want = IMAGE * factors[:, None, None]
+    np.testing.assert_array_equal(run(node, 6, c=factors), want)
+    slopes = run(helper.make_node("PRelu", ["x", "c"], ["y"]), 6, c=factors)
+    np.testing.assert_array_equal(slopes, np.where(IMAGE < 0, want, IMAGE))
+
+
+def test_norms_of_partial_windows() -> None:
+    node = helper.make_node("LpPool", ["x"], ["y"], kernel_shape=[1, 2], strides=[1, 2], p=2,
+                            ceil_mode=1)  # fmt: skip
+    squares = np.pad(IMAGE**2, [(0, 0)] * 3 + [(0, 1)])
+    want = np.sqrt(squares[..., ::2] + squares[..., 1::2])
+    np.testing.assert_allclose(run(node, 18), want, rtol=1e-5)
+
+
+def test_random_numbers_are_drawn_anew_at_every_run() -> None:
+    node = helper.make_node("RandomNormalLike", ["x"], ["y"], mean=3.0, scale=0.5, seed=4.0)
+    proto = model([node], {"x": [1000]}, ["y"])
+    x = np.zeros(1000, np.float32)
+    with Session(lambda _: read_model_proto(proto), find_device()) as session:
+        first, second = (session.run({"x": x})["y"] for _ in range(2))
+    assert not np.array_equal(first, second)
+    assert abs(first.mean() - 3) < 0.1 and abs(first.std() - 0.5) < 0.1
+    np.testing.assert_array_equal(evaluate(read_model_proto(proto), {"x": x})["y"], first)
+
+
+def test_unpooling_undoes_pooling() -> None:
+    window = {"kernel_shape": [2, 2], "strides": [2, 2]}
+    pool = helper.make_node("MaxPool", ["x"], ["p", "i"], **window)
+    back = helper.make_node("MaxUnpool", ["p", "i", "shape"], ["y"], **window)
+    shape = np.array([2, 4, 6, 9])
+    proto = model([pool, back], {"x": IMAGE[:, :, :6, :8].shape}, ["p", "y"], {"shape": shape})
+    got = evaluate(read_model_proto(proto), {"x": IMAGE[:, :, :6, :8]})
+    blocks = got["y"][..., :8].reshape(2, 4, 3, 2, 4, 2)
+    assert got["y"].shape == tuple(shape) and np.count_nonzero(got["y"]) == got["p"].size
+    np.testing.assert_array_equal(blocks.sum((3, 5)), got["p"])
+
+
+def test_deformable_convolution_without_shifts_is_a_convolution() -> None:
+    window: dict[str, Any] = {
+        "strides": [2, 1],
+        "dilations": [1, 2],
+        "pads": [1, 2, 1, 0],
+        "group": 2,
+    }
+    want = run(helper.make_node("Conv", ["x", "w"], ["y"], **window), w=KERNEL)
+    shifts = np.zeros((2, 4 * 9, *want.shape[2:]), np.float32)
+    node = helper.make_node("DeformConv", ["x", "w", "s"], ["y"], offset_group=2, **window)
+    np.testing.assert_allclose(run(node, 19, w=KERNEL, s=shifts), want, rtol=1e-4, atol=1e-5)
+
+
+def test_blocks_of_columns_add_up_to_an_image() -> None:
+    blocks = IMAGE.reshape(2, 4, 63)[:, :, :12]
+    node = helper.make_node("Col2Im", ["b", "size", "block"], ["y"], strides=[1, 1])
+    got = run(node, 18, b=blocks, size=np.array([4, 5]), block=np.array([2, 2]))
+    want = np.zeros((2, 1, 4, 5), np.float32)
+    for i, j in np.ndindex(2, 2):
+        want[:, 0, i : i + 3, j : j + 4] += blocks[:, 2 * i + j].reshape(2, 3, 4)
+    np.testing.assert_allclose(got, want, rtol=1e-5)
+
+
+def body(nodes: list[NodeProto], inputs: list[str], outputs: list[str]) -> Any:
+    """A loop's body."""
+    return helper.make_graph(
+        nodes, "body", [helper.make_tensor_value_info(n, 1, None) for n in inputs],
+        [helper.make_tensor_value_info(n, 1, None) for n in outputs],
+    )  # fmt: skip
+
+
+def test_loop_of_known_length_is_unrolled() -> None:
+    """x doubled while the number of the iteration is below two; each state is collected."""
+    nodes = [
+        helper.make_node("Add", ["v", "v"], ["w"]),
+        helper.make_node("Less", ["i", "two"], ["on"]),
+        helper.make_node("Identity", ["w"], ["seen"]),
+    ]
+    loop = body(nodes, ["i", "c", "v"], ["on", "w", "seen"])
+    node = helper.make_node("Loop", ["trips", "", "x"], ["y", "all"], body=loop)
+    graph = read(node, trips=np.array(9), two=np.array(2))
+    got = evaluate(graph, {"x": IMAGE})
+    np.testing.assert_array_equal(got["y"], 8 * IMAGE)
+    np.testing.assert_array_equal(got["all"], np.stack([2 * IMAGE, 4 * IMAGE, 8 * IMAGE]))
+
+
+def test_loop_that_depends_on_what_it_computes_is_refused() -> None:
+    nodes = [helper.make_node("ReduceMax", ["v"], ["top"], keepdims=0),
+             helper.make_node("Less", ["top", "two"], ["on"])]  # fmt: skip
+    node = helper.make_node("Loop", ["", "", "x"], ["y"], body=body(nodes, ["i", "c", "v"],
+                                                                    ["on", "v"]))  # fmt: skip
+    with pytest.raises(UnsupportedError, match="whether a loop goes on must be a constant"):
+        read(node, two=np.float32(2))
+
+
+def test_loop_without_an_end_is_refused() -> None:
+    nodes = [helper.make_node("Neg", ["v"], ["w"])]
+    endless = body(nodes, ["i", "c", "v"], ["c", "w"])
+    with pytest.raises(ModelError, match="more than 10000 nodes in functions and loops"):
+        read(helper.make_node("Loop", ["", "", "x"], ["y"], body=endless))
+
+
+def test_scan_walks_over_any_axis_both_ways() -> None:
+    """Running sums over columns from the right, collected from the left along the last axis."""
+    nodes = [helper.make_node("Add", ["s", "e"], ["t"]), helper.make_node("Neg", ["t"], ["n"])]
+    node = helper.make_node(
+        "Scan", ["zero", "x"], ["y", "all"], body=body(nodes, ["s", "e"], ["t", "n"]),
+        num_scan_inputs=1, scan_input_axes=[3], scan_input_directions=[1],
+        scan_output_axes=[-1], scan_output_directions=[1],
+    )  # fmt: skip
+    got = evaluate(read(node, zero=np.zeros((2, 4, 7), np.float32)), {"x": IMAGE})
+    sums = IMAGE[..., ::-1].cumsum(3)
+    np.testing.assert_allclose(got["y"], sums[..., -1], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(got["all"], -sums[..., ::-1], rtol=1e-4, atol=1e-5)
+
+
+def test_short_fourier_transforms_of_a_signal() -> None:
+    signal = IMAGE[:, :, :, 0].reshape(2, 28)
+    window = np.hanning(8).astype(np.float32)
+    node = helper.make_node("STFT", ["s", "step", "w"], ["y"])
+    y = run(node, s=signal, step=np.array(5), w=window)
+    for frame in range(5):
+        want = np.fft.rfft(signal[:, 5 * frame : 5 * frame + 8] * window)
+        got = y[:, frame, :, 0] + 1j * y[:, frame, :, 1]
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
 
 
 def test_function_of_the_model_with_attributes_and_absent_inputs() -> None:

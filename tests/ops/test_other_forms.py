@@ -15,9 +15,12 @@ from clnet.ops.conv.gradient import ConvWeightGradient
 from clnet.ops.conv_transpose import ConvTranspose
 from clnet.ops.dice_loss import DiceLoss
 from clnet.ops.gemm import Gemm, MatMul
+from clnet.ops.grid_sample import GridSample
 from clnet.ops.instance_normalization import InstanceNormalization
+from clnet.ops.layer_normalization import LayerNormalization
 from clnet.ops.pooling import AveragePool, MaxPool
 from clnet.ops.pooling.max_pool_gradient import MaxPoolGradient
+from clnet.ops.recurrent import Recurrent
 from clnet.ops.reduce import Reduce
 from clnet.ops.softmax import LogSoftmax, Softmax
 from clnet.ops.softmax_cross_entropy import SoftmaxCrossEntropy
@@ -26,6 +29,7 @@ OPS = (
     Conv, ConvTranspose, Gemm, MatMul, InstanceNormalization, AveragePool, MaxPool, Reduce,
     Softmax, LogSoftmax, BatchNormalizationTraining, BatchNormalizationGradient,
     ConvWeightGradient, DiceLoss, MaxPoolGradient, SoftmaxCrossEntropy,
+    LayerNormalization, GridSample, Recurrent,
 )  # fmt: skip
 CASES = [
     pytest.param(case, id=f"{case.op.label}-{i}") for op in OPS for i, case in enumerate(op.cases())

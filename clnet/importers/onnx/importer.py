@@ -8,14 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, defs
+from onnx import (
+    AttributeProto,
+    FunctionProto,
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    defs,
+    helper,
+)
 
 from clnet.errors import ClnetError, ModelError, UnsupportedError
 from clnet.graph import Graph, GraphBuilder, Value
 from clnet.importers.names import shown
 from clnet.importers.onnx.generic import converter_for
 from clnet.importers.onnx.inputs import input_specs
+from clnet.importers.onnx.narrow import WIDER
 from clnet.importers.onnx.node import OnnxNode
+from clnet.importers.onnx.old_broadcast import SINCE, align_operands
 from clnet.importers.onnx.order import execution_order, label_of, subgraphs
 from clnet.importers.onnx.scope import FunctionKey, Scope, Tensors, domain_of, opset_versions
 from clnet.importers.onnx.standard_functions import has_standard_function, standard_function
@@ -23,7 +34,7 @@ from clnet.importers.onnx.tensors import read_tensor
 from clnet.importers.onnx.text import refuse_damaged_text
 from clnet.ops import Op
 
-#: Functions that call each other can blow a small file up to any number of nodes.
+#: Functions that call each other, and loops, can blow a small file up to any number of nodes.
 MAX_INLINED = 10_000
 #: The bytes of all tensors of a model together: no board comes near, and sums stay meaningful.
 MAX_TENSOR_BYTES = 1 << 37
@@ -62,6 +73,10 @@ class Importer:
         self.functions: dict[FunctionKey, FunctionProto] = {
             (domain_of(f.domain), f.name, f.overload): f for f in model.functions
         }
+        #: ONNX's element types of values that stand for narrower ones, and real numbers that were
+        #: rounded to integers, by the integers.
+        self.elements: dict[Value, int] = {}
+        self.rounded: dict[Value, Value] = {}
         self._inlined = 0
         self._bytes = 0
 
@@ -73,12 +88,14 @@ class Importer:
         scope = Scope(opsets, tensors=self._initializers(graph, self.raw))
         self._refuse_unsupported(graph.node, scope.opsets)
         inputs = [i for i in graph.input if i.name not in scope.tensors]
+        elements = {i.name: i.type.tensor_type.elem_type for i in inputs}
         for name, spec in input_specs(inputs, self.input_shapes).items():
             if name in self.constants:
-                scope.values[name] = self.build.constant(self.constants[name], name)
+                value = self.build.constant(self.constants[name], name)
             else:
-                scope.values[name] = self.build.input(name, spec.shape, spec.dtype)
-                self._account([scope.values[name]])
+                value = self.build.input(name, spec.shape, spec.dtype)
+                self._account([value])
+            scope.values[name] = self.of_element(value, elements[name])
         names = [o.name for o in graph.output]
         if not names or len(set(names)) < len(names):
             raise ModelError("the model has no outputs" if not names else "two outputs of one name")
@@ -100,9 +117,13 @@ class Importer:
                 raise ModelError(f"{type(error).__name__}: {error}", node=label) from error
         return [self.value(name, scope) for name in outputs]
 
-    def branch(self, graph: GraphProto, scope: Scope) -> list[Value]:
-        """The outputs of a subgraph that sees the names around it."""
-        inner = Scope(scope.opsets, scope, {}, self._initializers(graph, {}), scope.attributes,
+    def branch(self, graph: GraphProto, scope: Scope, given: Sequence[Value] = ()) -> list[Value]:
+        """The outputs of a subgraph that sees the names around it, for its inputs ``given``."""
+        if len(given) != len(graph.input):
+            raise ModelError(f"{len(given)} values for {len(graph.input)} inputs of a subgraph")
+        self._count(1 + len(graph.node) if given else 0)
+        values = {i.name: value for i, value in zip(graph.input, given, strict=True)}
+        inner = Scope(scope.opsets, scope, values, self._initializers(graph, {}), scope.attributes,
                       scope.functions)  # fmt: skip
         return self.walk(graph.node, [o.name for o in graph.output], inner)
 
@@ -111,11 +132,12 @@ class Importer:
         if name in scope.values:
             return scope.values[name]
         if name in scope.tensors:
+            element, read = scope.tensors[name]
             try:
-                array = scope.tensors[name]()
+                array = read()
             except ModelError as error:
                 raise error.located(node=f"initializer {shown(name)}") from error
-            scope.values[name] = self.build.constant(array, name)
+            scope.values[name] = self.of_element(self.build.constant(array, name), element)
             return scope.values[name]
         if scope.outer is None:
             raise ModelError(f"{shown(name)} is not defined")
@@ -142,12 +164,23 @@ class Importer:
         error.inputs = tuple(v.name for v in self.build.graph.inputs if v in seen)
         raise error
 
+    def of_element(self, value: Value, element: int) -> Value:
+        """The value, which stands for tensors of this element type of ONNX's."""
+        if element in WIDER:
+            self.elements[value] = element
+        return value
+
+    def element_of(self, value: Value) -> int:
+        """ONNX's element type of a value."""
+        dtype = np.dtype(value.spec.dtype)
+        return self.elements.get(value, int(helper.np_dtype_to_tensor_dtype(dtype)))
+
     def read(self, tensor: TensorProto, raw: np.ndarray | None = None) -> np.ndarray:
         """The values of a tensor in the model."""
         return read_tensor(tensor, self.folder, raw)
 
     def _initializers(self, graph: GraphProto, raw: Mapping[int, np.ndarray]) -> Tensors:
-        tensors: Tensors = {t.name: partial(self.read, t, raw.get(i))
+        tensors: Tensors = {t.name: (t.data_type, partial(self.read, t, raw.get(i)))
                    for i, t in enumerate(graph.initializer)}  # fmt: skip
         if len(tensors) < len(graph.initializer):
             raise ModelError("two initializers have the same name")
@@ -160,10 +193,14 @@ class Importer:
         if self._bytes > MAX_TENSOR_BYTES:
             raise ModelError(f"its tensors exceed {MAX_TENSOR_BYTES >> 30} GiB")
 
-    def _convert(self, node: NodeProto, scope: Scope, label: str) -> None:
-        self._inlined += bool(scope.functions)
+    def _count(self, nodes: int) -> None:
+        """Account for nodes that the file does not have one by one."""
+        self._inlined += nodes
         if self._inlined > MAX_INLINED:
-            raise ModelError(f"more than {MAX_INLINED} nodes in functions")
+            raise ModelError(f"more than {MAX_INLINED} nodes in functions and loops")
+
+    def _convert(self, node: NodeProto, scope: Scope, label: str) -> None:
+        self._count(bool(scope.functions))
         inputs = [self.value(name, scope) if name else None for name in node.input]
         attributes = _attributes(node, scope)
         key = (domain_of(node.domain), node.op_type, node.overload)
@@ -174,10 +211,12 @@ class Importer:
         elif convert is not None:
             reader = OnnxNode(self, scope, node.op_type, label, opset, inputs, node.output,
                               attributes)  # fmt: skip
+            if opset < SINCE and not key[0]:
+                align_operands(reader)
             made = convert(reader)
             results = list(made) if isinstance(made, tuple) else [made]
         else:
-            function = standard_function(node, opset, inputs)
+            function = standard_function(_with_attributes(node, attributes), opset, inputs)
             if function is None:
                 raise _unsupported([key])
             results = self._inline(key, function, inputs, attributes, scope)
@@ -251,6 +290,19 @@ def _attributes(node: NodeProto, scope: Scope) -> dict[str, AttributeProto]:
         elif attribute.ref_attr_name in scope.attributes:
             result[attribute.name] = scope.attributes[attribute.ref_attr_name]
     return result
+
+
+def _with_attributes(node: NodeProto, attributes: Mapping[str, AttributeProto]) -> NodeProto:
+    """The node with its attributes' values in place of references to those of a function."""
+    if not any(a.ref_attr_name for a in node.attribute):
+        return node
+    copy = NodeProto()
+    copy.CopyFrom(node)
+    del copy.attribute[:]
+    for name, attribute in attributes.items():
+        copy.attribute.add().CopyFrom(attribute)
+        copy.attribute[-1].name = name
+    return copy
 
 
 def _without_absent(node: NodeProto, absent: set[str]) -> NodeProto:

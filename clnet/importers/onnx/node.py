@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _A = AttributeProto
 _FIELDS = {
     _A.INT: "i", _A.FLOAT: "f", _A.STRING: "s", _A.TENSOR: "t", _A.GRAPH: "g",
-    _A.INTS: "ints", _A.FLOATS: "floats",
+    _A.INTS: "ints", _A.FLOATS: "floats", _A.STRINGS: "strings",
 }  # fmt: skip
 
 
@@ -128,16 +128,29 @@ class OnnxNode:
 
     def text(self, name: str, default: str, *choices: str) -> str:
         """A string attribute: ``default`` or one of ``choices``."""
-        value = self._typed(name, default.encode(), _A.STRING, "a string")
-        given = bytes(value).decode("utf-8", "replace")
+        given = self.any_text(name, default)
         if given not in (default, *choices):
             known = ", ".join((default, *choices))
             raise UnsupportedError(f"{name} {given[:40]!r} is not one of {known}")
         return given
 
+    def any_text(self, name: str, default: str | None = None) -> str:
+        """A string attribute."""
+        given = None if default is None else default.encode()
+        return bytes(self._typed(name, given, _A.STRING, "a string")).decode("utf-8", "replace")
+
+    def texts(self, name: str, default: Sequence[str]) -> tuple[str, ...]:
+        """A list of strings."""
+        values = self._typed(name, [t.encode() for t in default], _A.STRINGS, "a list of strings")
+        return tuple(bytes(v).decode("utf-8", "replace") for v in values)
+
     def tensor(self, name: str) -> np.ndarray:
         """The values of a tensor attribute."""
         return self.importer.read(self._typed(name, None, _A.TENSOR, "a tensor"))
+
+    def tensor_element(self, name: str) -> int:
+        """The element type of a tensor attribute."""
+        return int(self._typed(name, None, _A.TENSOR, "a tensor").data_type)
 
     def graph(self, name: str) -> GraphProto:
         """A subgraph."""
@@ -145,10 +158,14 @@ class OnnxNode:
         return graph
 
     def dtype(self, name: str, default: str | None = None) -> str:
-        """An attribute that names an element type."""
+        """An attribute that names an element type, as a dtype."""
         if default is not None and name not in self._attributes:
             return default
         return dtype_of(self.integer(name))
+
+    def element_of(self, value: Value) -> int:
+        """ONNX's element type of a value."""
+        return self.importer.element_of(value)
 
     def axis(self, name: str, default: int | None, rank: int) -> int:
         """An axis attribute as a number from 0 on."""

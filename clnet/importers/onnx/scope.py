@@ -11,9 +11,10 @@ from onnx import AttributeProto, OperatorSetIdProto, defs
 from clnet.errors import UnsupportedError
 from clnet.graph import Value
 
-OLDEST_OPSET = 7
+OLDEST_OPSET = 1
 
-Tensors = dict[str, Callable[[], np.ndarray]]  # initializers, read when they are first needed
+#: Initializers: their element types, and how to read them when they are first needed.
+Tensors = dict[str, tuple[int, Callable[[], np.ndarray]]]
 FunctionKey = tuple[str, str, str]  # domain, name, overload
 
 

@@ -6,18 +6,18 @@ import math
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from onnx import TensorProto
+from onnx import TensorProto, numpy_helper
 
 from clnet.errors import ModelError, UnsupportedError
+from clnet.importers.onnx.narrow import WIDER, stored_bytes, widened
 
 _T = TensorProto
 #: ONNX's element types: dtype of a tensor, dtype of its stored bits, field of unpacked values.
-#: bfloat16, which NumPy lacks, is widened to float32.
+#: Narrower ones than NumPy has are in narrow.py.
 _TYPES: dict[int, tuple[str, str, str]] = {
     _T.FLOAT: ("float32", "float32", "float_data"),
     _T.DOUBLE: ("float64", "float64", "double_data"),
     _T.FLOAT16: ("float16", "uint16", "int32_data"),
-    _T.BFLOAT16: ("float32", "uint16", "int32_data"),
     _T.BOOL: ("bool", "uint8", "int32_data"),
     _T.INT8: ("int8", "int8", "int32_data"),
     _T.INT16: ("int16", "int16", "int32_data"),
@@ -34,6 +34,8 @@ MAX_RANK = 32
 
 def dtype_of(element_type: int) -> str:
     """The dtype for one of ONNX's element types. Raises UnsupportedError."""
+    if element_type in WIDER:
+        return WIDER[element_type]
     if element_type not in _TYPES:
         known = element_type in _T.DataType.values()
         name = _T.DataType.Name(element_type) if known else str(element_type)
@@ -55,19 +57,34 @@ def read_tensor(
     if tensor.HasField("segment"):
         raise UnsupportedError("tensors in segments are not supported")
     dtype = dtype_of(tensor.data_type)
-    _, bits, field = _TYPES[tensor.data_type]
+    is_narrow = tensor.data_type in WIDER
+    _, bits, field = _TYPES.get(tensor.data_type, (dtype, "uint8", "int32_data"))
     nbytes = math.prod(shape) * np.dtype(bits).itemsize
+    if is_narrow:
+        nbytes = stored_bytes(tensor.data_type, math.prod(shape))
     if tensor.data_location == _T.EXTERNAL:
         raw = _external(tensor, folder, nbytes)
     elif raw is None and (tensor.HasField("raw_data") or nbytes == 0):
         raw = np.frombuffer(tensor.raw_data, np.uint8)
     if raw is None:
+        if is_narrow:
+            return _narrow(tensor)
         values = _unpacked(getattr(tensor, field), bits, math.prod(shape))
     elif raw.nbytes != nbytes:
         raise ModelError(f"a {dtype}{list(shape)} tensor has {raw.nbytes} bytes, not {nbytes}")
+    elif is_narrow:
+        return _narrow(TensorProto(dims=shape, data_type=tensor.data_type, raw_data=bytes(raw)))
     else:
         values = raw.view(bits)
     return _as_dtype(values, tensor.data_type, dtype).reshape(shape)
+
+
+def _narrow(tensor: TensorProto) -> np.ndarray:
+    """Elements of a type that NumPy lacks, widened."""
+    try:
+        return widened(numpy_helper.to_array(tensor))
+    except (ValueError, OverflowError) as error:
+        raise ModelError(f"a damaged tensor: {error}") from error
 
 
 def _unpacked(values: object, bits: str, size: int) -> np.ndarray:
@@ -78,8 +95,6 @@ def _unpacked(values: object, bits: str, size: int) -> np.ndarray:
 
 
 def _as_dtype(values: np.ndarray, element_type: int, dtype: str) -> np.ndarray:
-    if element_type == _T.BFLOAT16:
-        return (values.astype(np.uint32) << 16).view(np.float32)
     if element_type == _T.BOOL:
         return values != 0  # any other bit pattern would break NumPy's bool
     return values.view(dtype)

@@ -41,6 +41,13 @@ def _mod(a: np.ndarray, b: np.ndarray, fmod: int) -> np.ndarray:
     return np.fmod(a, b) if fmod else np.mod(a, b)
 
 
+def _to_format(x: np.ndarray, bits: int, low: int, high: float, beyond: float) -> np.ndarray:
+    finite = np.where(np.isfinite(x), x, 0)
+    exponent = np.maximum(np.frexp(finite)[1] - 1, low) + 1 - bits
+    rounded = np.where(np.isfinite(x), np.ldexp(np.rint(np.ldexp(finite, -exponent)), exponent), x)
+    return np.where(np.abs(rounded) > high, np.copysign(beyond, x), rounded)
+
+
 def _power(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if np.issubdtype(a.dtype, np.integer):  # negative exponents truncate
         whole = np.where(b < 0, 0, b).astype(a.dtype)
@@ -94,6 +101,12 @@ row("Ceil", 1, "ceil({0})", np.ceil)
 row("Round", 1, "rint({0})", np.rint)  # halves to even
 row("RoundAway", 1, "round({0})",  # halves away from zero
     lambda x: np.copysign(np.floor(np.abs(x) + 0.5), x))  # fmt: skip
+_EXPONENT = "max(ilogb({0}), {low})"
+_TO_FORMAT = f"ldexp(rint(ldexp({{0}}, {{bits}} - 1 - {_EXPONENT})), {_EXPONENT} + 1 - {{bits}})"
+row("ToFormat", 1,  # to so many significant bits, evenly spaced below the power of two `low`
+    f"(fabs({_TO_FORMAT}) > ({{T}}){{high}} ? copysign(({{T}}){{beyond}}, {{0}}) : {_TO_FORMAT})",
+    _to_format, params={"bits": 4, "low": -6, "high": 448.0, "beyond": 448.0},
+    vector=False, domain=(-600.0, 600.0))  # fmt: skip
 row("Erf", 1, "erf({0})", erf)
 
 row("Sin", 1, "sin({0})", np.sin)

@@ -1,4 +1,4 @@
-"""Nodes that make constants out of attributes and shapes, and casts."""
+"""Nodes that make constants out of attributes and shapes, and random numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from clnet.errors import ModelError, UnsupportedError
 from clnet.graph import Value
 from clnet.importers.onnx.node import OnnxNode
 from clnet.importers.onnx.registry import converter
-from clnet.ops.cast import Cast
+from clnet.ops.random_numbers import RandomNumbers
 from clnet.tensor_spec import TensorSpec
 
 _FORMS: dict[str, tuple[Callable[[OnnxNode, str], Any], str]] = {
@@ -26,7 +26,8 @@ MAX_ELEMENTS = 16 << 20
 @converter("Constant")
 def constant(node: OnnxNode) -> Value:
     if node.has_attribute("value"):
-        return node.constant(node.tensor("value"))
+        value = node.constant(node.tensor("value"))
+        return node.importer.of_element(value, node.tensor_element("value"))
     for form, (read, dtype) in _FORMS.items():
         if node.has_attribute(form):
             return node.constant(read(node, form), dtype)
@@ -85,20 +86,20 @@ def eye_like(node: OnnxNode) -> Value:
     return node.constant(ones, node.dtype("dtype", spec.dtype))
 
 
-@converter("Cast")
-def cast(node: OnnxNode) -> Value:
-    return _cast(node, node.dtype("to"))
-
-
-@converter("CastLike")
-def cast_like(node: OnnxNode) -> Value:
-    return _cast(node, node.input(1).spec.dtype)
-
-
-def _cast(node: OnnxNode, dtype: str) -> Value:
-    x = node.input()
-    result: Value = x if x.spec.dtype == dtype else node.add(Cast(dtype), x)
-    return result
+@converter("RandomUniform", "RandomUniformLike", "RandomNormal", "RandomNormalLike")
+def random_numbers(node: OnnxNode) -> Any:
+    """Others at every run; of a given shape, or of an input's shape and dtype."""
+    if node.op_type.endswith("Like"):
+        spec = node.input().spec
+        shape, dtype = spec.shape, node.dtype("dtype", spec.dtype)
+    else:
+        shape, dtype = node.integers("shape"), node.dtype("dtype", "float32")
+    seed = abs(int(node.real("seed"))) if node.has_attribute("seed") else None
+    if "Uniform" in node.op_type:
+        limits = node.real("low", 0.0), node.real("high", 1.0)
+        return node.add(RandomNumbers(shape, dtype, "uniform", *limits, seed))
+    moments = node.real("mean", 0.0), node.real("scale", 1.0)
+    return node.add(RandomNumbers(shape, dtype, "normal", *moments, seed))
 
 
 @converter("Identity")

@@ -7,25 +7,25 @@ from typing import Any
 from clnet.errors import ModelError
 from clnet.importers.onnx.node import OnnxNode
 from clnet.importers.onnx.registry import converter
-from clnet.importers.onnx.windows import halves, read_window
+from clnet.importers.onnx.windows import Window, halves, read_window
 from clnet.ops.conv import Conv
 from clnet.ops.conv_transpose import ConvTranspose
+from clnet.tensor_spec import TensorSpec
 
 
-def _kernel(node: OnnxNode) -> tuple[int, ...]:
-    """The spatial shape of the weights; an attribute that says otherwise is an error."""
-    x, w = node.input(0).spec, node.input(1).spec
+def window_of(node: OnnxNode, x: TensorSpec, w: TensorSpec) -> Window:
+    """How weights walk over an image; a kernel_shape that is not theirs is an error."""
     if x.rank < 3 or w.rank != x.rank:
         raise ModelError(f"weights {w} do not fit the input {x}")
     kernel = w.shape[2:]
     if node.integers("kernel_shape", kernel) != kernel:
         raise ModelError(f"kernel_shape is not that of the weights {w}")
-    return kernel
+    return read_window(node, kernel, x.shape[2:])
 
 
 @converter("Conv")
 def convolution(node: OnnxNode) -> Any:
-    window = read_window(node, _kernel(node), node.input().spec.shape[2:])
+    window = window_of(node, node.input(0).spec, node.input(1).spec)
     op = Conv(window.strides, window.pads, window.dilations, node.integer("group", 1))
     return node.add(op, node.input(0), node.input(1), node.optional(2))
 
@@ -34,7 +34,7 @@ def convolution(node: OnnxNode) -> Any:
 def transposed_convolution(node: OnnxNode) -> Any:
     """``output_shape`` decides the padding; SAME means size * stride."""
     size = node.input().spec.shape[2:]
-    window = read_window(node, _kernel(node), size)
+    window = window_of(node, node.input(0).spec, node.input(1).spec)
     rank = len(size)
     pads, extra = window.pads, node.integers("output_padding", (0,) * rank)
     wanted = node.integers("output_shape", ())[-rank:]

@@ -24,7 +24,7 @@ from clnet.ops.transpose import Transpose
 @converter("Concat")
 def concat(node: OnnxNode) -> Any:
     inputs = node.all_inputs()
-    axis = node.axis("axis", None, inputs[0].spec.rank)
+    axis = node.axis("axis", 1 if node.opset < 4 else None, inputs[0].spec.rank)
     return inputs[0] if len(inputs) == 1 else node.add(Concat(axis), *inputs)
 
 
@@ -71,7 +71,7 @@ def slice_(node: OnnxNode) -> Any:
 def pad(node: OnnxNode) -> Any:
     x = node.input()
     rank = x.spec.rank
-    given = node.integers_at("pads", 1, 11)
+    given = node.integers_at("pads" if node.opset >= 2 else "paddings", 1, 11)
     axes = node.integers_of(3) if node.opset >= 18 and node.has(3) else range(rank)
     if given is None or len(given) != 2 * len(axes):
         raise ModelError(f"pads {list(given or ())} do not fit {x.spec}")
@@ -108,6 +108,10 @@ def expand(node: OnnxNode) -> Any:
 @converter("Tile")
 def tile(node: OnnxNode) -> Any:
     repeats = node.integers_of(1)
+    if node.opset < 6:
+        repeats = tuple(
+            repeats[0] if d == node.scalar(2) else 1 for d in range(node.input().spec.rank)
+        )
     if len(repeats) != node.input().spec.rank or any(r < 0 for r in repeats):
         raise ShapeError(f"repeats {list(repeats)} of {node.input().spec}")
     return node.add(Tile(repeats), node.input())

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from clnet.errors import ModelError, UnsupportedError
+from clnet.errors import ModelError
 from clnet.importers.onnx.node import OnnxNode, normalized
 from clnet.importers.onnx.registry import converter
 from clnet.ops.arg_reduce import ArgReduce
 from clnet.ops.cast import Cast
-from clnet.ops.cum_sum import CumSum
+from clnet.ops.cum_sum import CumProd, CumSum
 from clnet.ops.elementwise import elementwise
 from clnet.ops.reduce import Reduce
+from clnet.ops.reshape import Reshape
 
 _FUNCTIONS = (
     "Sum", "Mean", "Max", "Min", "Prod", "L1", "L2", "LogSum", "LogSumExp", "SumSquare"
@@ -31,13 +33,14 @@ def reduce(node: OnnxNode) -> Any:
     return node.add(Reduce(function, numbers, node.flag("keepdims", True)), node.input())
 
 
-@converter("CumSum")
-def cum_sum(node: OnnxNode) -> Any:
+@converter("CumSum", "CumProd")
+def cumulative(node: OnnxNode) -> Any:
     axes = node.integers_of(1)
     if len(axes) != 1:
         raise ModelError(f"{len(axes)} axes instead of one")
     axis = normalized(axes[0], node.input().spec.rank)
-    return node.add(CumSum(axis, node.flag("exclusive"), node.flag("reverse")), node.input())
+    op = CumSum if node.op_type == "CumSum" else CumProd
+    return node.add(op(axis, node.flag("exclusive"), node.flag("reverse")), node.input())
 
 
 @converter("ArgMax", "ArgMin")
@@ -53,13 +56,15 @@ def arg_reduce(node: OnnxNode) -> Any:
 
 @converter("Hardmax")
 def hardmax(node: OnnxNode) -> Any:
-    """1 where the first largest element of an axis is, 0 elsewhere."""
+    """1 where the first largest element of an axis is, 0 elsewhere. Before opset 13 the axes from
+    ``axis`` on are one."""
     x = node.input()
+    shape, dtype = x.spec.shape, x.spec.dtype
     axis = node.axis("axis", -1 if node.opset >= 13 else 1, x.spec.rank)
-    if node.opset < 13 and axis != x.spec.rank - 1:
-        raise UnsupportedError("Hardmax over flattened axes")
+    if node.opset < 13:
+        x = node.add(Reshape((math.prod(shape[:axis]), math.prod(shape[axis:]))), x)
+        axis = 1
     largest = node.add(ArgReduce("Max", axis), x)
     numbers = np.arange(x.spec.shape[axis]).reshape(-1, *(1,) * (x.spec.rank - 1 - axis))
-    return node.add(
-        Cast(x.spec.dtype), node.add(elementwise("Equal"), largest, node.constant(numbers))
-    )
+    hot = node.add(elementwise("Equal"), largest, node.constant(numbers))
+    return node.add(Cast(dtype), hot if hot.spec.shape == shape else node.add(Reshape(shape), hot))

@@ -19,7 +19,11 @@ _NEAREST = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 
 @converter("Upsample")
 def upsample(node: OnnxNode) -> Any:
-    scales = node.reals("scales") if node.opset < 9 else node.reals_of(1)
+    scales: tuple[float, ...]
+    if node.opset < 7:
+        scales = (1.0, 1.0, node.real("height_scale"), node.real("width_scale"))
+    else:
+        scales = node.reals("scales") if node.opset < 9 else node.reals_of(1)
     return _by_scales_of_old(node, scales, "floor")
 
 

@@ -22,7 +22,8 @@ def reshaped(node: OnnxNode, shape: Sequence[int]) -> Value:
 @converter("Reshape")
 def reshape(node: OnnxNode) -> Value:
     """0 keeps a dimension (unless allowzero), one -1 takes what is left."""
-    spec, wanted = node.input().spec, list(node.integers_of(1))
+    spec = node.input().spec
+    wanted = list(node.integers_of(1) if node.opset >= 5 else node.integers("shape"))
     if not node.flag("allowzero"):
         if any(d == 0 and i >= spec.rank for i, d in enumerate(wanted)):
             raise ShapeError(f"{spec} cannot be reshaped to {wanted}")
