@@ -15,8 +15,9 @@ from onnx.backend.test.runner import Runner
 
 from clnet.onnx_backend import ClnetBackend
 
-#: Single nodes made by ONNX's own scripts, and small models out of its package.
-KINDS = ("node", "simple", "pytorch-converted", "pytorch-operator")
+#: Single nodes made by ONNX's own scripts, small models out of its package, and well-known networks
+#: whose weights are constants.
+KINDS = ("node", "simple", "pytorch-converted", "pytorch-operator", "real")
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,12 @@ class BackendCase:
         """The model."""
         if self.case.model is not None:
             return self.case.model
-        return onnx.load(Path(self.case.model_dir) / "model.onnx")
+        return onnx.load(self._network or Path(self.case.model_dir) / "model.onnx")
+
+    @property
+    def _network(self) -> Path | None:
+        """The file of a well-known network."""
+        return Path(onnx.__file__).parents[1] / self.case.url if self.case.url else None
 
     def data_sets(self) -> Iterator[tuple[list[np.ndarray], list[np.ndarray]]]:
         """Inputs and expected outputs."""
@@ -43,8 +49,18 @@ class BackendCase:
             for inputs, outputs in self.case.data_sets:
                 yield [_array(a) for a in inputs], [_array(a) for a in outputs]
             return
+        if self._network:
+            yield self._ramps(), _arrays(self._network.parent, f"{self._network.stem}_output")
+            return
         for folder in sorted(Path(self.case.model_dir).glob("test_data_set_*")):
             yield _arrays(folder, "input"), _arrays(folder, "output")
+
+    def _ramps(self) -> list[np.ndarray]:
+        """The inputs that ONNX's own runner gives a network."""
+        graph = self.model().graph
+        weights = {t.name for t in graph.initializer}
+        inputs = [i for i in graph.input if i.name not in weights]
+        return [Runner.generate_dummy_data(i) for i in inputs]
 
     def run(self) -> None:
         """Compare clnet's outputs with the expected ones, at ONNX's tolerances."""

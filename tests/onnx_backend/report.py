@@ -9,7 +9,7 @@ import os
 import sys
 import textwrap
 import warnings
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import Pipe, get_context
@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from threading import Lock
 
 from onnx_backend.cases import BackendCase, load_cases
-from onnx_backend.exclusions import reason_to_exclude
+from onnx_backend.exclusions import reason_beyond_tensors, reason_to_exclude
 
 #: Seconds for one case; a process that takes longer is ended.
 PATIENCE = 120
@@ -74,8 +74,13 @@ def main(part: str = "") -> int:
     with contextlib.redirect_stdout(io.StringIO()):
         cases = [case for case in load_cases() if part in case.name]
     excluded: dict[str, list[str]] = defaultdict(list)
+    of_tensors = Counter[str]()
+    passed = Counter[str]()
     for case in cases:
-        reason = reason_to_exclude(case.name, case.model())
+        model = case.model()
+        reason = reason_beyond_tensors(model)
+        of_tensors[case.kind] += reason is None
+        reason = reason or reason_to_exclude(case.name, model)
         if reason is None:
             _CASES[case.name] = case
         else:
@@ -83,13 +88,16 @@ def main(part: str = "") -> int:
     for reason, names in sorted(excluded.items()):
         print(f"EXCLUDED {len(names)}: {reason}")
         print(textwrap.fill(" ".join(names), 100, initial_indent="  ", subsequent_indent="  "))
-    failed = 0
     for name, error in outcomes(list(_CASES)):
-        if error is not None:
-            failed += 1
+        if error is None:
+            passed[_CASES[name].kind] += 1
+        else:
             print(f"FAILED {name}: {error}", flush=True)
-    left_out = sum(map(len, excluded.values()))
-    print(f"{len(_CASES) - failed} passed, {failed} failed, {left_out} excluded")
+    for kind, count in of_tensors.items():
+        share = passed[kind] / max(1, count)
+        print(f"{kind}: {passed[kind]} of {count} cases of tensors passed ({share:.1%})")
+    failed = len(_CASES) - passed.total()
+    print(f"{passed.total()} passed, {failed} failed, {len(cases) - len(_CASES)} excluded")
     return min(failed, 1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,8 +28,8 @@ def test_all_cases_of_onnx_pass_but_for_those_left_out_with_a_reason() -> None:
     )
     failed = [line for line in result.stdout.splitlines() if line.startswith("FAILED")]
     assert result.returncode == 0, "\n".join(failed)
-    passed = int(result.stdout.splitlines()[-1].split()[0])
-    assert passed > 1200
+    (share,) = re.findall(r"^node: .* passed \((.*)%\)$", result.stdout, re.MULTILINE)
+    assert float(share) >= 90
 
 
 def prepared_reshape() -> PreparedModel:
@@ -73,8 +74,8 @@ def test_run_node_takes_an_opset_and_a_domain() -> None:
     quick = helper.make_node("QuickGelu", ["x"], ["y"], domain="com.microsoft", alpha=2.0)
     (y,) = onnx_backend.run_node(quick, [x])
     np.testing.assert_allclose(y, x / (1 + np.exp(-2 * x)), rtol=1e-5)
-    with pytest.raises(UnsupportedError, match="unsupported ops: Det"):
-        onnx_backend.run_node(helper.make_node("Det", ["x"], ["y"]), [np.eye(2, dtype="f4")])
+    with pytest.raises(UnsupportedError, match="unsupported ops: ImageDecoder"):
+        onnx_backend.run_node(helper.make_node("ImageDecoder", ["x"], ["y"]), [np.ones(9, "u1")])
 
 
 def test_devices_are_clnets_own() -> None:
