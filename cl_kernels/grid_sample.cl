@@ -52,7 +52,7 @@ __kernel void grid_sample(__global const storage* in, __global const storage* pl
         if (!PIXELS) place = (place + 1) / 2 * (high - low) + low;
         place = fmin(fmax(place, (accum)-FAR), (accum)FAR);
         if (TAPS == 1) place = rint(place);
-        if (PADDING == 1) place = clamp(place, (accum)0, (accum)(size - 1));
+        if (PADDING == 1 && TAPS < 4) place = clamp(place, (accum)0, (accum)(size - 1));
         if (PADDING == 2) place = reflected(place, low, high);
         const accum base = floor(place), t = place - base;
         weight[d][0] = TAPS == 1 ? (accum)1 : TAPS == 2 ? 1 - t : far(1 + t);

@@ -74,7 +74,7 @@ class GridSample(Op):
         place = np.clip(np.nan_to_num(place, nan=-_FAR), -_FAR, _FAR)
         if self.mode == "nearest":
             place = np.rint(place)
-        if self.padding == "border":
+        if self.padding == "border" and self.mode != "cubic":
             place = np.clip(place, 0, size - 1)
         elif self.padding == "reflection":
             place = _reflected(place, low, high)

@@ -49,7 +49,7 @@ class Recurrent(Op):
 
     ``reverse`` says which directions go from the end. ``activations`` are those of the formulas in
     ONNX's order: f; f g; f g h. A GRU may multiply by its reset gate behind the product
-    (``reset_after``). ``clip`` limits what goes into activations; ``coupled``: an LSTM forgets as
+    (``reset_after``). ``clip`` limits what goes into f and g; ``coupled``: an LSTM forgets as
     much as it does not take in.
     """
 
@@ -115,7 +115,7 @@ class Recurrent(Op):
         return tuple(a.astype(gates.dtype) for a in ((y, h, c) if self.cell == "LSTM" else (y, h)))
 
     def _apply(self, which: int, value: np.ndarray) -> np.ndarray:
-        if self.clip is not None:
+        if self.clip is not None and which < 2:
             value = np.clip(value, -self.clip, self.clip)
         return self.activations[which].evaluate(value)
 
@@ -217,7 +217,7 @@ class Recurrent(Op):
         if self.clip is not None:
             limit = Expression.of("Clip", min=-self.clip, max=self.clip)
         for i, activation in enumerate(self.activations):
-            whole = limit.then(activation, 0) if limit.steps else activation
+            whole = limit.then(activation, 0) if limit.steps and i < 2 else activation
             lines = whole.statements(["T"] * (1 + len(whole.steps)), "e")
             body = " ".join(["const T e0 = value;", *lines, f"value = e{whole.result};"])
             yield (f"ACTIVATE_{i}(T, value)", f"{{ {body} }}")

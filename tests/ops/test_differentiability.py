@@ -18,17 +18,23 @@ WITHOUT_GRADIENT = {
     },
     "augments samples, ahead of the network": {"AddNoise", "SmoothField", "Warp"},
     "changes states, behind all gradients": {"Update", "UpdateBehind"},
-    "runs on the host": {"MaxUnpool", "RoiPool", "TopK"},
+    "runs on the host": {"Compress", "Determinant", "MaxUnpool", "RoiPool", "TopK", "Unique"},
+    "whole numbers, bits or new numbers come out": {"BitCast", "NonZero", "RandomNumbers"},
+    "of imported models, which only infer so far": {
+        "CumProd", "GatherElements", "GridSample", "LayerNormalization", "Recurrent", "RoiAlign",
+        "ScatterElements",
+    },
 }  # fmt: skip
 FUNCTIONS_WITHOUT_GRADIENT = {
     "steps, whose slope is zero or nothing": {
-        "Floor", "Ceil", "Round", "RoundAway", "Sign", "Mod",
+        "Floor", "Ceil", "Round", "RoundAway", "Sign", "Mod", "ToFormat",
     },
     "truth values and bits": {
         "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "And", "Or", "Xor", "Not",
         "IsNaN", "IsInf", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitwiseNot", "BitShiftLeft",
         "BitShiftRight",
     },
+    "activations of recurrent layers alone": {"Affine"},
     "parts of gradients": {
         "IfAtMost", "IfLess", "LeakyBySlope",
         *(name for name in FUNCTIONS if name.endswith("Gradient")),

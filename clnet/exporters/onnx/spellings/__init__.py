@@ -7,6 +7,8 @@ from dataclasses import replace
 from clnet.exporters.onnx.registry import find_spelling
 from clnet.exporters.onnx.spellings import (  # noqa: F401  (registers them)
     detection,
+    indexing,
+    layers,
     movement,
     reduction,
     resize,

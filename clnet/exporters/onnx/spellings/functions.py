@@ -51,6 +51,10 @@ def _offset(write: NodeWriter, x: Sequence[str], dtype: str, offset: float) -> s
     return write.add("Add", *x, write.constant(offset, dtype))
 
 
+def _affine(write: NodeWriter, x: Sequence[str], dtype: str, alpha: float, beta: float) -> str:
+    return _offset(write, [_scale(write, x, dtype, alpha)], dtype, beta)
+
+
 def _relu(write: NodeWriter, x: Sequence[str], dtype: str) -> str:
     """ONNX's own is not for unsigned numbers."""
     return write.add("Identity" if dtype.startswith("uint") else "Relu", *x)
@@ -125,6 +129,7 @@ def _shift(direction: str) -> Function:
 _SPECIAL: dict[str, Function] = {
     "Scale": _scale,
     "Shift": _offset,
+    "Affine": _affine,
     "Relu": _relu,
     "Clip": _clip,
     "RoundAway": _round_away,
