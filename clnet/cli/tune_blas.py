@@ -11,21 +11,22 @@ from clnet.cli.tune_report import as_data, print_report
 
 if TYPE_CHECKING:
     from clnet.session.tune_blas import BlasTuningReport
+    from clnet.tuning.budget import Budget
     from clnet.tuning.tuner import Tuned
 
 
-def run(arguments: argparse.Namespace, path: Path | None) -> dict[str, Any]:
+def run(arguments: argparse.Namespace, budget: Budget, path: Path | None) -> dict[str, Any]:
     """Tune, print, and return what JSON is to say."""
     from clnet.session.tune_blas import tune_blas
 
-    with progress_bar("CLBlast's kernels") as progress:
+    with progress_bar() as watch:
         report = tune_blas(
             arguments.device,
-            budget=arguments.budget,
+            budget=budget,
             level=arguments.level,
             path=path,
             force=arguments.force,
-            progress=progress,
+            watch=watch,
         )
     if not arguments.json:
         _print(report)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def as_data(report: Report, kind: str, own: Callable[[Tuned], dict[str, Any]]) -> dict[str, Any]:
     """The report for JSON; ``own`` gives what is told of each of its ``kind`` beside the rest."""
     return {
-        "device": report.device,
+        "device": str(report.device),
         "seconds": report.seconds,
         "already_tuned": report.already_tuned,
         "notes": report.notes,
@@ -57,7 +57,7 @@ def print_report(
 
 def _columns(tuned: Tuned) -> tuple[str, ...]:
     return (
-        f"{tuned.default_seconds / tuned.seconds:.2f}",
+        f"{tuned.gain:.2f}",
         str(tuned.trials),
         str(len(tuned.failures)),
         str(tuned.point),

@@ -19,10 +19,11 @@ def start_worker(device_index: int, calls: Sequence[KernelCall]) -> subprocess.P
     """Start a process that builds the programs of ``calls``. Whatever befalls it, the programs are
     only missing from the cache afterwards; it must not be killed, as PoCL's own cache would suffer.
     """
-    command = python_command("-m", "clnet.runtime.build_worker")
     process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+        python_command("-m", "clnet.runtime.build_worker"),
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,  # out of Ctrl-C's reach
+    )  # fmt: skip
     assert process.stdin is not None
     with process.stdin as pipe:
         pickle.dump((device_index, [replace(c, args=()) for c in calls]), pipe)

@@ -85,6 +85,13 @@ class Executable:
             self.queue, self.transfers, spec.shape, spec.dtype, write=write, offset=region.offset
         )
 
+    def hand_over(self, region: Region, other: Executable, target: Region) -> None:
+        """Copy what a region holds to its counterpart in another executable."""
+        with self.map(region, write=False) as here, other.map(target, write=True) as there:
+            there[...] = here
+        if region in self.shapes:
+            other.shapes[target] = self.shapes[region]
+
     def release(self) -> None:
         """Give all memory back now; the executable cannot run any more."""
         self.queue.finish()

@@ -7,6 +7,7 @@ import hashlib
 import os
 import tempfile
 import threading
+import time
 import weakref
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,8 +26,10 @@ from clnet.runtime.opencl import cl
 from clnet.runtime.source import assemble
 
 _MAGIC = b"clnet-program-1\n"
-#: The cache is pruned to this size, the longest unused first.
-CACHE_BYTES = 512 << 20
+#: The cache is pruned to this size, the longest unused first, so many seconds after the last time.
+CACHE_BYTES, PRUNE_SECONDS = 512 << 20, 60.0
+#: A build takes less: whoever holds a lock for longer has been stopped (Ctrl-Z).
+LOCK_SECONDS = 20.0
 #: Fewer new programs than this per process are not worth starting one.
 PROGRAMS_PER_PROCESS = 5
 OPTIONS = ("-cl-std=CL1.2", "-w")
@@ -73,7 +76,7 @@ class ProgramCache:
         else:
             with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
                 list(pool.map(self.program, missing))
-        prune_cache()
+        _prune_if_due()
 
     def _build_in_processes(self, calls: list[KernelCall]) -> None:
         """PoCL compiles one program at a time per process, so others help where it pays."""
@@ -149,7 +152,8 @@ def program_cache(device: Device) -> ProgramCache:
 @contextmanager
 def _alone(key: str) -> Iterator[None]:
     """One process at a time builds a program: PoCL aborts where two do, as its own cache, which
-    they share, holds halves of both."""
+    they share, holds halves of both. A process that was stopped holds others up for a while only.
+    """
     folder = cache_folder().parent / "locks"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -158,7 +162,13 @@ def _alone(key: str) -> Iterator[None]:
         yield
         return
     with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        deadline = time.monotonic() + LOCK_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.01)
         yield
 
 
@@ -190,6 +200,15 @@ def _store(path: Path, binary: bytes) -> None:
                 os.replace(file.name, path)
             except OSError:
                 os.unlink(file.name)
+
+
+def _prune_if_due() -> None:
+    """A tuner builds kernels by the thousand, and looking through the cache takes time."""
+    marker = cache_folder().parent / "pruned"
+    with suppress(OSError):
+        if not marker.exists() or time.time() - marker.stat().st_mtime > PRUNE_SECONDS:
+            marker.touch()
+            prune_cache()
 
 
 def prune_cache(limit: int = CACHE_BYTES) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from clnet.errors import ModelError
-from clnet.graph import Graph
-from clnet.importers import read_model
 from clnet.runtime.devices import Device, find_device
+from clnet.session.model_file import model_source, naming
 from clnet.session.session import Session
 
 
@@ -18,6 +16,7 @@ def load(
     precision: str = "fp32",
     input_shapes: Mapping[str, Sequence[int]] | None = None,
     weights: str | Path | None = None,
+    tune: float | None = None,
 ) -> Session:
     """Read a model file and compile it for a device.
 
@@ -25,17 +24,14 @@ def load(
     or the best there is. ``precision`` "fp16" stores (and, where the device can, computes) in
     half. ``input_shapes`` gives shapes by input name where the model leaves them open; an open
     batch is 1 otherwise. ``weights`` is the second file of Caffe's and Darknet's models; without
-    it, the one of the same name beside ``model`` is taken. Raises ModelError for what is wrong
-    with the file, DeviceError where no device fits.
+    it, the one of the same name beside ``model`` is taken. ``tune`` seconds are spent on finding
+    what is fastest here, unless that is known already (:meth:`Session.tune`). Raises ModelError for
+    what is wrong with the file, DeviceError where no device fits.
     """
-    path = Path(model)
-
-    def source(shapes: Mapping[str, Sequence[int]] | None) -> Graph:
-        return read_model(path, shapes, Path(weights) if weights is not None else None)
-
-    try:
-        return Session(source, find_device(device), precision, input_shapes)
-    except ModelError as error:
-        raise error.located(file=path) from error
-    except RecursionError as error:
-        raise ModelError("nested too deeply", file=path) from error
+    with naming(model):
+        session = Session(
+            model_source(model, weights), find_device(device), precision, input_shapes
+        )
+        if tune:
+            session.tune(tune)
+    return session

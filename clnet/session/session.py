@@ -5,19 +5,22 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from clnet.errors import InputError
-from clnet.graph import Graph
 from clnet.runtime.devices import Device
 from clnet.runtime.executable import Region
+from clnet.session.background import BackgroundTuning
 from clnet.session.compile import Chooser, Compiled, compile_graph
-
-Shapes = Mapping[str, Sequence[int]]
+from clnet.session.model_file import Shapes, Source
+from clnet.session.tune import TuningReport, tune_graph
+from clnet.tuning.budget import Budget
+from clnet.tuning.tuner import Watch
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Session:
 
     def __init__(
         self,
-        source: Callable[[Shapes | None], Graph],
+        source: Source,
         device: Device,
         precision: str = "fp32",
         input_shapes: Shapes | None = None,
@@ -67,15 +70,20 @@ class Session:
         self._source, self._choose = source, choose
         self._lock = threading.RLock()
         self._finalizer: weakref.finalize | None = None
+        self._tuning: BackgroundTuning | None = None
         self._compile(input_shapes)
 
     def _compile(self, input_shapes: Shapes | None) -> None:
         started = time.perf_counter()
         graph = self._source(input_shapes)
         self._release()
-        self._compiled: Compiled = compile_graph(graph, self.device, self.precision, self._choose)
-        self._finalizer = weakref.finalize(self, self._compiled.executable.release)
+        self._shapes = input_shapes
+        self._take(compile_graph(graph, self.device, self.precision, self._choose))
         self._load_seconds = time.perf_counter() - started
+
+    def _take(self, compiled: Compiled) -> None:
+        self._compiled = compiled
+        self._finalizer = weakref.finalize(self, compiled.executable.release)
 
     def _release(self) -> None:
         if self._finalizer is not None:
@@ -161,8 +169,65 @@ class Session:
         with self._lock, executable.map(region, write=False) as view:
             yield executable.actual(region, view)
 
+    def tune(
+        self,
+        budget: float | Budget = 120,
+        *,
+        level: str = "normal",
+        path: Path | None = None,
+        force: bool = False,
+        background: bool = False,
+        watch: Watch = lambda progress: None,
+    ) -> TuningReport | BackgroundTuning:
+        """Find what is fastest here for the session's layers, remember it, and go on with that.
+
+        The arguments are those of :func:`clnet.tune`. With ``background`` the call returns at once,
+        the session can be used meanwhile, and takes its new plan between two runs; the calls of the
+        session slow the tuning down, and it them. Raises what ``clnet.tune`` does.
+        """
+        if self._tuning is not None and not self._tuning.done:
+            raise InputError("this session is being tuned already")
+        self._check_open()
+        source, shapes, device, precision = self._source, self._shapes, self.device, self.precision
+        budget = budget if isinstance(budget, Budget) else Budget(budget)
+        reference = weakref.ref(self)  # a tuning keeps no session alive
+
+        def work() -> TuningReport:
+            report, compiled = tune_graph(
+                lambda: source(shapes), device, precision,
+                budget=budget, level=level, path=path, force=force, watch=watch,
+            )  # fmt: skip
+            session = reference()
+            if compiled and not (session and session._go_on_with(compiled)):
+                compiled.executable.release()
+            return report
+
+        if not background:
+            return work()
+        weakref.finalize(self, budget.abandon)
+        self._tuning = BackgroundTuning(work, budget)
+        return self._tuning
+
+    def _go_on_with(self, compiled: Compiled) -> bool:
+        """Take another plan for the same shapes, with what inputs and outputs hold; whether it is
+        still wanted."""
+        with self._lock:
+            old = self._compiled
+            wanted = {n: r.spec for n, r in old.inputs.items()}
+            if not self._is_open or wanted != {n: r.spec for n, r in compiled.inputs.items()}:
+                return False
+            compiled.executable.transfers = old.executable.transfers
+            for ours, theirs in ((old.inputs, compiled.inputs), (old.outputs, compiled.outputs)):
+                for name, region in ours.items():
+                    old.executable.hand_over(region, compiled.executable, theirs[name])
+            self._release()
+            self._take(compiled)
+            return True
+
     def close(self) -> None:
         """Release the device's memory. The session cannot be used any more."""
+        if self._tuning is not None:
+            self._tuning.abandon()
         with self._lock:
             self._release()
 
@@ -176,8 +241,12 @@ class Session:
         with self.map_output(name) as view:
             return np.array(view)
 
+    @property
+    def _is_open(self) -> bool:
+        return self._finalizer is not None and self._finalizer.alive
+
     def _check_open(self) -> None:
-        if self._finalizer is not None and not self._finalizer.alive:
+        if not self._is_open:
             raise InputError("the session is closed")
 
     def _region(self, kind: str, name: str, regions: dict[str, Region]) -> Region:

@@ -2,53 +2,50 @@
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
+from time import perf_counter
 
 from clnet.errors import InputError
 from clnet.graph import Graph
-from clnet.importers import read_model
 from clnet.runtime.devices import Device, find_device
-from clnet.session.compile import first_candidate, lowered_workloads
-from clnet.session.session import Session
-from clnet.session.tuned import records, tuned_choice
+from clnet.session.compare import compare
+from clnet.session.compile import Compiled, compile_graph, first_candidate, lowered_workloads
+from clnet.session.model_file import model_source, naming
+from clnet.session.tuned import board_records, records
 from clnet.tuning import clblast, store
+from clnet.tuning.budget import Budget
 from clnet.tuning.choice import RecordedChoice
 from clnet.tuning.measure import Measurer
 from clnet.tuning.record import TuningRecord
 from clnet.tuning.search import LEVELS
-from clnet.tuning.tuner import Job, Tuned, Tuner, jobs
+from clnet.tuning.tuner import Tuned, Tuner, Watch, jobs
 
 #: A layer that gains this much is kept where the others' choices make the model no faster.
 CLEAR = 1.1
-#: Rounds in which the tuned and the untuned model are compared, and seconds of a round's half.
-ROUNDS, ROUND_SECONDS = 9, 0.2
 
 
 @dataclass
 class TuningReport:
     """How the tuning of a model went. Times in seconds; ``untuned`` and ``tuned`` are of a whole
-    run, measured in turn, and ``noise`` is the median absolute deviation of their difference."""
+    run, measured in turn, and ``noise`` is the median absolute deviation of their difference. Where
+    all layers were tuned already nothing is measured, and all three are 0."""
 
-    device: str
+    device: Device
     results: list[Tuned]
     jobs: int
     already_tuned: int
-    seconds: float
-    untuned: float
-    tuned: float
-    noise: float
+    seconds: float = 0.0
+    untuned: float = 0.0
+    tuned: float = 0.0
+    noise: float = 0.0
     notes: list[str] = field(default_factory=list)
 
     @property
     def gain(self) -> float:
         """How many times faster the tuned model is."""
-        return self.untuned / self.tuned
+        return self.untuned / self.tuned if self.tuned else 1.0
 
 
 def tune(
@@ -58,90 +55,106 @@ def tune(
     input_shapes: Mapping[str, Sequence[int]] | None = None,
     weights: str | Path | None = None,
     *,
-    budget: float = 120,
+    budget: float | Budget = 120,
     level: str = "normal",
     path: Path | None = None,
     force: bool = False,
-    progress: Callable[[str, float], None] = lambda what, share: None,
+    watch: Watch = lambda progress: None,
 ) -> TuningReport:
     """Tune a model's layers on a device within about ``budget`` seconds.
 
     ``level`` is "fast", "normal" or "exhaustive". Records are appended to ``path`` (the user's own
     file by default) as they are made, so that whatever ends the tuning, nothing is lost. Layers
-    with a record that holds are left alone unless ``force``. ``progress`` hears what is being
-    tuned, and the share of the model's time that is done. Raises ModelError, DeviceError,
-    InputError.
+    with a record that holds are left alone unless ``force``. ``watch`` hears of every trial; a
+    :class:`Budget` can be stopped early. Raises ModelError, DeviceError, InputError.
     """
+    source = model_source(model, weights)
+    with naming(model):
+        report, compiled = tune_graph(
+            lambda: source(input_shapes), find_device(device), precision,
+            budget=budget, level=level, path=path, force=force, watch=watch,
+        )  # fmt: skip
+    if compiled is not None:
+        compiled.executable.release()
+    return report
+
+
+def tune_graph(
+    source: Callable[[], Graph],
+    device: Device,
+    precision: str,
+    *,
+    budget: float | Budget,
+    level: str,
+    path: Path | None,
+    force: bool,
+    watch: Watch,
+) -> tuple[TuningReport, Compiled | None]:
+    """As :func:`tune`, for the graph that ``source`` makes anew at every call. Beside the report:
+    the model compiled with what was chosen, the caller's to release; None if all was as before."""
     if level not in LEVELS:
         raise InputError(f"level {level!r} is none of {', '.join(LEVELS)}")
-    started = time.perf_counter()
-    found, file = find_device(device), Path(model)
+    started = perf_counter()
+    budget = budget if isinstance(budget, Budget) else Budget(budget)
     path = path or store.user_records()
-
-    def source(shapes: Mapping[str, Sequence[int]] | None) -> Graph:
-        return read_model(file, shapes, Path(weights) if weights is not None else None)
-
-    lowered = lowered_workloads(source(input_shapes), found, precision)
-    known = RecordedChoice(found.info, records(path)) if path.exists() else tuned_choice(found)
-    clblast.apply(found, known)
+    lowered = lowered_workloads(source(), device, precision)
+    known = RecordedChoice(device.info, records(path), board_records())
+    clblast.apply(device, known)
     work = jobs(lowered)
-    todo = [j for j in work if force or not known.recorded(j.workload, list(j.candidates))]
-    notes: list[str] = []
+    todo = [j for j in work if force or not known.is_tuned(j.workload, list(j.candidates))]
+    report = TuningReport(device, [], len(work), len(work) - len(todo))
     made: list[TuningRecord] = []
-    keep = keeper(path, made, notes)
-    results = _run(found, todo, budget, level, keep, known, notes, progress)
+    keep = keeper(path, made, report.notes)
+    with Measurer(device.index, overrides=clblast.overrides(known), budget=budget) as measurer:
+        say = report.notes.append
+        tuner = Tuner(device, measurer, level, budget, keep, say, known, watch)
+        report.results = tuner.tune(todo)
+    chosen = None
+    if report.results:
 
-    def session(kept: Sequence[Tuned]) -> Session:
-        undone = [t.default_record for t in results if t not in kept and t.default_record]
-        choose = RecordedChoice(found.info, [*records(path), *made, *undone])
-        return Session(source, found, precision, input_shapes, choose)
+        def compiled(kept: Sequence[Tuned]) -> Compiled:
+            undone = [t.default_record for t in report.results if t not in kept]
+            own = [*records(path), *made, *(r for r in undone if r)]
+            choose = RecordedChoice(device.info, own, board_records())
+            return compile_graph(source(), device, precision, choose)
 
-    untuned = Session(source, found, precision, input_shapes, first_candidate)
-    clear = [t for t in results if t.gain >= CLEAR]
-    times, noise = compare([untuned, session(results), session(clear), session([])])
-    kept, after = _settle(list(zip((results, clear, []), times[1:], strict=True)), noise)
-    for tuned in results:
-        if tuned not in kept and tuned.default_record and tuned.gain > 1:
-            keep(tuned.default_record)
-    if len(kept) < len(results):
-        notes.append(
-            f"only {len(kept)} of {len(results)} layers keep their choice: with the others, which"
-            " are faster alone, the model was not"
-        )
-    return TuningReport(
-        str(found), results, len(work), len(work) - len(todo), time.perf_counter() - started,
-        times[0], after, noise, notes,
-    )  # fmt: skip
+        untuned = compile_graph(source(), device, precision, first_candidate)
+        chosen = _settle(report, untuned, compiled, keep, budget)
+    report.seconds = perf_counter() - started
+    return report, chosen
 
 
 def _settle(
-    variants: Sequence[tuple[Sequence[Tuned], float]], noise: float
-) -> tuple[Sequence[Tuned], float]:
-    """Of the choices to keep, with the seconds of a model's run, the most that cost nothing."""
-    least = min(seconds for _, seconds in variants)
-    return next(v for v in variants if v[1] <= least + noise)
-
-
-def _run(
-    device: Device,
-    todo: Sequence[Job],
-    budget: float,
-    level: str,
+    report: TuningReport,
+    untuned: Compiled,
+    compiled: Callable[[Sequence[Tuned]], Compiled],
     keep: Callable[[TuningRecord], None],
-    known: RecordedChoice,
-    notes: list[str],
-    progress: Callable[[str, float], None],
-) -> list[Tuned]:
-    done = 0.0
-
-    def step(job: Job, share: float) -> None:
-        nonlocal done
-        done += share
-        progress(job.workload.op.label, done)
-
-    with Measurer(device.index, overrides=clblast.overrides(known)) as measurer:
-        tuner = Tuner(device, measurer, level, keep, notes.append, known)
-        return tuner.tune(todo, budget, step)
+    budget: Budget,
+) -> Compiled:
+    """Run the whole model with all new choices, with those that gain a lot, and with none of them:
+    of those that cost the model nothing the most are kept, and the others undone."""
+    changed = [t for t in report.results if t.gain > 1]
+    variants = [changed, [t for t in changed if t.gain >= CLEAR], []]
+    variants = [v for i, v in enumerate(variants) if v not in variants[:i]]
+    models = [untuned]
+    try:
+        models += map(compiled, variants)
+        (report.untuned, *times), report.noise = compare(models, budget)
+        best = next(i for i, s in enumerate(times) if s <= min(times) + report.noise)
+        chosen = models.pop(1 + best)
+    finally:
+        for model in models:
+            model.executable.release()
+    report.tuned, kept = times[best], variants[best]
+    for tuned in changed:
+        if tuned not in kept and tuned.default_record:
+            keep(tuned.default_record)
+    if len(kept) < len(changed):
+        report.notes.append(
+            f"only {len(kept)} of {len(changed)} layers keep their new choice: with the others,"
+            " which are faster alone, the model was not"
+        )
+    return chosen
 
 
 def keeper(
@@ -159,35 +172,3 @@ def keeper(
                 notes.append(note)
 
     return keep
-
-
-def compare(sessions: Sequence[Session]) -> tuple[list[float], float]:
-    """Median seconds of a run of each, taken in turn, and the median absolute deviation of the
-    last from the first. Closes them."""
-    samples: list[list[float]] = [[] for _ in sessions]
-    for session in sessions:
-        for info in session.inputs:
-            with session.map_input(info.name) as view:
-                view[...] = 0 if view.dtype.kind != "f" else np.float32(0.5)
-        seconds_per_run(session, 1)
-    count = max(1, round(ROUND_SECONDS / min(seconds_per_run(s, 2) for s in sessions)))
-    for _ in range(ROUNDS):
-        for session, mine in zip(sessions, samples, strict=True):
-            mine.append(seconds_per_run(session, count))
-    for session in sessions:
-        session.close()
-    gaps = [b - a for a, b in zip(samples[0], samples[-1], strict=True)]
-    middle = statistics.median(gaps)
-    noise = statistics.median(abs(g - middle) for g in gaps)
-    return [statistics.median(s) for s in samples], noise
-
-
-def seconds_per_run(session: Session, count: int) -> float:
-    """Seconds per run over ``count`` runs, each waited for."""
-    started = time.perf_counter()
-    for _ in range(count):
-        session.execute()
-        for info in session.outputs:
-            with session.map_output(info.name):
-                pass
-    return (time.perf_counter() - started) / count

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from clnet.errors import DeviceError, InputError
 from clnet.runtime.devices import Device, find_device
 from clnet.session.tune import keeper
-from clnet.session.tuned import records, tuned_choice
+from clnet.session.tuned import board_records, records
 from clnet.tuning import clblast, store
+from clnet.tuning.budget import Budget
 from clnet.tuning.choice import RecordedChoice
 from clnet.tuning.clblast_tuner import tune_clblast
 from clnet.tuning.record import TuningRecord
 from clnet.tuning.search import LEVELS
-from clnet.tuning.tuner import Tuned
+from clnet.tuning.tuner import Tuned, Watch
 
 
 @dataclass
@@ -33,11 +33,11 @@ class BlasTuningReport:
 def tune_blas(
     device: str | int | Device | None = None,
     *,
-    budget: float = 120,
+    budget: float | Budget = 120,
     level: str = "normal",
     path: Path | None = None,
     force: bool = False,
-    progress: Callable[[str, float], None] = lambda what, share: None,
+    watch: Watch = lambda progress: None,
 ) -> BlasTuningReport:
     """Tune CLBlast's kernels on a device within about ``budget`` seconds.
 
@@ -53,13 +53,14 @@ def tune_blas(
         raise DeviceError(
             "pyclblast is not installed, or finds no CLBlast: there is no BLAS to tune"
         )
-    known = RecordedChoice(found.info, records(path)) if path.exists() else tuned_choice(found)
+    budget = budget if isinstance(budget, Budget) else Budget(budget)
+    known = RecordedChoice(found.info, records(path), board_records())
     kernels = clblast.kernels(found.info)
-    todo = [k for k in kernels if force or clblast.recorded(known, *k) is None]
+    todo = [k for k in kernels if force or not clblast.is_tuned(known, *k)]
     notes: list[str] = []
     made: list[TuningRecord] = []
     keep = keeper(path, made, notes)
-    results = tune_clblast(found, todo, budget, level, keep, notes.append, known, progress)
-    clblast.apply(found, RecordedChoice(found.info, [*records(path), *made]))
+    results = tune_clblast(found, todo, budget, level, keep, notes.append, known, watch)
+    clblast.apply(found, RecordedChoice(found.info, [*records(path), *made], board_records()))
     already, took = len(kernels) - len(todo), time.perf_counter() - started
     return BlasTuningReport(str(found), results, already, took, notes)

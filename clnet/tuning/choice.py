@@ -49,7 +49,7 @@ class RecordedChoice:
         own: Iterable[TuningRecord] = (),
         board: Iterable[TuningRecord] = (),
     ) -> None:
-        self.info, device = info, DeviceKey.of(info)
+        self.info, self.device = info, (device := DeviceKey.of(info))
         board = [r for r in board if r.device.is_like(device)]
         board.sort(key=lambda r: r.device == device)
         self._exact = {r.workload: r for r in board}
@@ -78,6 +78,11 @@ class RecordedChoice:
         if record is None or _valid(record, Space(candidates, self.info)) is None:
             return None
         return record
+
+    def is_tuned(self, workload: Workload, candidates: list[Candidate]) -> bool:
+        """Whether the record was made under exactly this device and driver, too."""
+        record = self.recorded(workload, candidates)
+        return record is not None and record.device == self.device
 
     def starts(self, workload: Workload) -> list[Point]:
         """What was best for the workload and its nearest neighbours."""

@@ -138,6 +138,12 @@ def recorded(choice: RecordedChoice, kernel: str, dtype: str) -> Point | None:
     return None if record is None else record.point
 
 
+def is_tuned(choice: RecordedChoice, kernel: str, dtype: str) -> bool:
+    """Whether there is a record that was made under exactly this device and driver."""
+    workload = workload_of(kernel, dtype)
+    return choice.is_tuned(workload, workload.candidates(choice.info))
+
+
 def overrides(choice: RecordedChoice) -> tuple[Override, ...]:
     """All that is recorded and not CLBlast's own choice."""
     found = []

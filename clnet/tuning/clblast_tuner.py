@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable, Generator, Sequence
 
 from clnet.calls import Workload
 from clnet.runtime.blas import Override
 from clnet.runtime.devices import Device
+from clnet.tuning.budget import Budget
 from clnet.tuning.choice import RecordedChoice
 from clnet.tuning.clblast import override_of, overrides, workload_of
 from clnet.tuning.measure import SECONDS, Measurer, MeasuringError
 from clnet.tuning.record import TuningRecord
 from clnet.tuning.search import LEVELS, Search, Strategy, descend
 from clnet.tuning.space import Point, Space
-from clnet.tuning.tuner import Job, Tuned, Tuner
+from clnet.tuning.tuner import Job, Tuned, Tuner, Watch
 
 #: Shares of the budget: the spaces differ in size, and products matter most.
 SHARES = {"Xgemm": 12, "XgemmDirect": 5, "GemmRoutine": 3}
@@ -70,9 +70,11 @@ class ClblastMeasurer(Measurer):
     """Two children: one computes as CLBlast does by itself, since there is no way back to that
     where something was overridden."""
 
-    def __init__(self, device_index: int, seconds: float = SECONDS) -> None:
-        super().__init__(device_index, seconds)
-        self._untuned = Measurer(device_index, seconds)
+    def __init__(
+        self, device_index: int, seconds: float = SECONDS, budget: Budget | None = None
+    ) -> None:
+        super().__init__(device_index, seconds, budget=budget)
+        self._untuned = Measurer(device_index, seconds, budget=budget)
 
     def open(self, workload: Workload, default: Point) -> float:
         """As any measurer, under the overrides that the workload's kernel asks for."""
@@ -109,29 +111,30 @@ class ClblastTuner(Tuner):
 def tune_clblast(
     device: Device,
     todo: Sequence[tuple[str, str]],
-    budget: float,
+    budget: Budget,
     level: str,
     keep: Callable[[TuningRecord], None],
     say: Callable[[str], None],
     known: RecordedChoice,
-    progress: Callable[[str, float], None] = lambda what, share: None,
+    watch: Watch = lambda progress: None,
 ) -> list[Tuned]:
-    """Tune kernels, given by name and dtype, within ``budget`` seconds; the rest as Tuner has it.
+    """Tune kernels, given by name and dtype, within a budget; the rest as Tuner has it.
     GemmRoutine comes after what it decides between, as in ``clblast.kernels``."""
     holding = {(o.kernel, o.dtype): o for o in overrides(known)}
-    ends, results = time.monotonic() + budget, []
-    with ClblastMeasurer(device.index) as measurer:
-        tuner = ClblastTuner(device, measurer, level, keep, say, known)
+    results = []
+    with ClblastMeasurer(device.index, budget=budget) as measurer:
+        tuner = ClblastTuner(device, measurer, level, budget, keep, say, known, watch)
         for number, (kernel, dtype) in enumerate(todo):
-            left = ends - time.monotonic()
-            if left <= 0:
-                say(f"out of time: {len(todo) - number} of {len(todo)} kernels are not tuned")
+            if budget.left <= 0:
+                reason = "stopped" if budget.stopped else "out of time"
+                say(f"{reason}: {len(todo) - number} of {len(todo)} kernels are not tuned")
                 break
             workload = workload_of(kernel, dtype, _beside(kernel, dtype, holding))
             shares = [SHARES.get(k, 1) for k, _ in todo[number:]]
             job = Job(workload, tuple(workload.candidates(device.info)))
             try:
-                tuned = tuner.tune_one(job, left * shares[0] / sum(shares))
+                seconds = budget.left * shares[0] / sum(shares)
+                tuned = tuner.tune_one(job, seconds, number / len(todo))
             except MeasuringError as error:
                 say(f"{workload.op.label} {dtype}: {error}")
                 continue
@@ -139,7 +142,6 @@ def tune_clblast(
             change = override_of(kernel, dtype, tuned.point)
             if change is not None:
                 holding[kernel, dtype] = change
-            progress(workload.op.label, (number + 1) / len(todo))
     return results
 
 

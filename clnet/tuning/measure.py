@@ -14,11 +14,14 @@ from clnet.calls import Workload
 from clnet.errors import DeviceError
 from clnet.runtime.blas import Override
 from clnet.runtime.child import python_command
+from clnet.tuning.budget import Budget
 from clnet.tuning.messages import Failure, Open, Race, Try
 from clnet.tuning.space import Point
 
 #: For building and checking one point. Drivers' compilers are slow on boards.
 SECONDS = 60.0
+#: How often it is asked whether somebody still waits for the answer.
+POLL_SECONDS = 0.2
 #: A child is replaced after so many points: some drivers leak with every kernel.
 POINTS_PER_CHILD = 500
 
@@ -29,12 +32,17 @@ class MeasuringError(DeviceError):
 
 class Measurer:
     """One child at a time, which is replaced when it dies. Use as a context manager. CLBlast
-    computes under ``overrides`` there."""
+    computes under ``overrides`` there. When ``budget`` is abandoned, so is what the child does."""
 
     def __init__(
-        self, device_index: int, seconds: float = SECONDS, overrides: tuple[Override, ...] = ()
+        self,
+        device_index: int,
+        seconds: float = SECONDS,
+        overrides: tuple[Override, ...] = (),
+        budget: Budget | None = None,
     ) -> None:
         self._device, self._seconds, self.overrides = device_index, seconds, overrides
+        self._budget = budget or Budget()
         self._child: subprocess.Popen[bytes] | None = None
         self._opened: Open | None = None
         self._points = 0
@@ -89,6 +97,7 @@ class Measurer:
         self._child = subprocess.Popen(
             python_command("-m", "clnet.tuning.worker"),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log,
+            start_new_session=True,  # Ctrl-C is for this process alone
         )  # fmt: skip
 
     def _exchange(self, request: Open | Try | Race) -> Any:
@@ -101,9 +110,11 @@ class Measurer:
         except BrokenPipeError:
             raise self._died() from None
         deadline = time.monotonic() + self._seconds
-        if not select.select([child.stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            self.close()
-            raise MeasuringError(f"hangs: no answer within {self._seconds:g} s")
+        while not select.select([child.stdout], [], [], POLL_SECONDS)[0]:
+            if time.monotonic() > deadline:
+                self.close()
+                raise MeasuringError(f"hangs: no answer within {self._seconds:g} s")
+            self._budget.check()
         try:
             return pickle.load(child.stdout)  # what it sends is short, and sent at once
         except EOFError:

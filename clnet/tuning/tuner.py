@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import math
 import random
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import metadata
@@ -13,14 +13,16 @@ from importlib import metadata
 from clnet.calls import Candidate, Workload
 from clnet.runtime.devices import Device
 from clnet.tuning.bench import is_tunable
+from clnet.tuning.budget import Budget
 from clnet.tuning.choice import RecordedChoice, source_digest
 from clnet.tuning.measure import Measurer, MeasuringError
 from clnet.tuning.record import DeviceKey, TuningRecord, WorkloadKey
 from clnet.tuning.search import LEVELS, Strategy
 from clnet.tuning.space import Point, Space
 
-#: Rounds of the race between the best points and the default.
-ROUNDS = 9
+#: Rounds of the race between the best points and the default: fewer where one takes long, for as
+#: many seconds as ``RACE_SECONDS``.
+ROUNDS, FEWEST_ROUNDS, RACE_SECONDS = 9, 3, 2.0
 FINALISTS = 3
 #: What is slower than this times the best is not measured further.
 HOPELESS = 1.5
@@ -37,9 +39,10 @@ class Tuned:
     seconds: float
     spread: float
     default_seconds: float
-    trials: int
+    times: dict[Point, float] = field(default_factory=dict)  #: of all points that were right
     failures: dict[Point, str] = field(default_factory=dict)
     drift: float = 0.0
+    share: float = 0.0  #: of the untuned model's time
     record: TuningRecord | None = None
     default_record: TuningRecord | None = None  #: what undoes ``record``
 
@@ -47,6 +50,28 @@ class Tuned:
     def gain(self) -> float:
         """How many times faster than the default."""
         return self.default_seconds / self.seconds
+
+    @property
+    def trials(self) -> int:
+        """Points that were tried."""
+        return len(self.times) + len(self.failures)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a tuning stands: ``trials`` of a layer's points, seconds of its default and of the best
+    so far, seconds ``left`` in all, and the ``share`` of the whole that is done."""
+
+    layer: str
+    trials: int
+    default: float
+    best: float
+    left: float
+    share: float
+
+
+#: Hears of every trial.
+Watch = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)
@@ -56,6 +81,11 @@ class Job:
     workload: Workload
     candidates: tuple[Candidate, ...]
     count: int = 1
+
+    @property
+    def label(self) -> str:
+        """For people: the op and the shape of its output."""
+        return f"{self.workload.op.label} {'x'.join(map(str, self.workload.output.shape))}"
 
 
 def jobs(lowered: Sequence[tuple[Workload, Sequence[Candidate]]]) -> list[Job]:
@@ -80,36 +110,38 @@ class Tuner:
         device: Device,
         measurer: Measurer,
         level: str = "normal",
+        budget: Budget | None = None,
         keep: Callable[[TuningRecord], None] = lambda record: None,
         say: Callable[[str], None] = lambda line: None,
         known: RecordedChoice | None = None,
+        watch: Watch = lambda progress: None,
     ) -> None:
         self.device, self.measurer, self.level = device, measurer, level
-        self.keep, self.say = keep, say
+        self.budget = budget or Budget()
+        self.keep, self.say, self.watch = keep, say, watch
         self.known = known or RecordedChoice(device.info)
 
-    def tune(
-        self, work: Sequence[Job], budget: float, progress: Callable[[Job, float], None]
-    ) -> list[Tuned]:
-        """Tune until the work is done or ``budget`` seconds have passed. ``progress`` hears of each
-        job that is done, and the share of the model's time that it stands for.
+    def tune(self, work: Sequence[Job]) -> list[Tuned]:
+        """Tune until the work is done or the budget is spent.
 
         Each workload may take the share of the budget that it has of the model's time; what it
         leaves goes to the next ones.
         """
-        ends = time.monotonic() + budget
-        costs = self._costs(work, ends)
-        remaining = sum(costs.values())
-        results = []
-        for i, (index, cost) in enumerate(sorted(costs.items(), key=lambda item: -item[1])):
-            left = ends - time.monotonic()
+        costs = self._costs(work)
+        total = sum(costs.values())
+        done = 0.0
+        results: list[Tuned] = []
+        for index, cost in sorted(costs.items(), key=lambda item: -item[1]):
+            left = self.budget.left
             if left <= 0:
-                self.say(f"out of time: {len(costs) - i} of {len(work)} workloads are not tuned")
                 break
-            share = cost / remaining if remaining else 1.0
-            results.append(self.tune_one(work[index], left * share))
-            progress(work[index], cost / sum(costs.values()))
-            remaining -= cost
+            tuned = self.tune_one(work[index], left * cost / (total - done), done / total)
+            tuned.share = cost / total
+            results.append(tuned)
+            done += cost
+        if len(results) < len(work):
+            reason = "stopped" if self.budget.stopped else "out of time"
+            self.say(f"{reason}: {len(work) - len(results)} of {len(work)} workloads are not tuned")
         self._tell_drift([r.drift for r in results])
         return results
 
@@ -121,11 +153,11 @@ class Tuner:
                 f" to {max(unsteady):.0%}: is the clock fixed, and the machine idle?"
             )
 
-    def _costs(self, work: Sequence[Job], ends: float) -> dict[int, float]:
+    def _costs(self, work: Sequence[Job]) -> dict[int, float]:
         """Seconds of a model's run that each job stands for, by its number."""
         costs = {}
         for index, job in enumerate(work):
-            if time.monotonic() > ends:
+            if self.budget.left <= 0:
                 break
             try:
                 space = Space(job.candidates, self.device.info)
@@ -134,17 +166,22 @@ class Tuner:
                 self.say(f"{job.workload.op.label}: the default fails: {error}")
         return costs
 
-    def tune_one(self, job: Job, budget: float) -> Tuned:
-        """Search, race the best, keep a record."""
-        ends = time.monotonic() + budget
+    def tune_one(self, job: Job, seconds: float = math.inf, done: float = 0.0) -> Tuned:
+        """Search, race the best, keep a record. ``done`` is the share of all work that is."""
+        budget = self.budget.part(seconds)
         space = Space(job.candidates, self.device.info)
         default = space.defaults[0]
         times = {default: self.measurer.open(job.workload, default)}
         failures: dict[Point, str] = {}
-        self._search(job, space, times, failures, ends)
+
+        def tell() -> None:
+            best = min(times.values())
+            trials = len(times) + len(failures)
+            self.watch(Progress(job.label, trials, times[default], best, self.budget.left, done))
+
+        self._search(job, space, times, failures, budget, tell)
         finalists = sorted(times, key=times.__getitem__)[:FINALISTS]
-        tuned = self._race(job, default, [p for p in finalists if p != default], failures)
-        tuned.trials = len(times) + len(failures)
+        tuned = self._race(job, default, [p for p in finalists if p != default], times, failures)
         tuned.record = self._record(tuned, space)
         undone = replace(tuned, point=default, seconds=tuned.default_seconds)
         tuned.default_record = self._record(undone, space)
@@ -153,20 +190,22 @@ class Tuner:
 
     def _search(
         self, job: Job, space: Space, times: dict[Point, float], failures: dict[Point, str],
-        ends: float,
+        budget: Budget, tell: Callable[[], None],
     ) -> None:  # fmt: skip
         strategy, most = self._strategy()
         search = strategy(space, self.known.starts(job.workload), random.Random(0))
+        tell()
         try:
             point = next(search)
-            while len(times) + len(failures) < most and time.monotonic() < ends:
+            while len(times) + len(failures) < most and budget.left > 0:
                 if point not in times and point not in failures:
                     try:
                         hopeless = HOPELESS * min(times.values())
                         times[point] = self.measurer.measure(point, hopeless)
                     except MeasuringError as error:
                         failures[point] = str(error)
-                point = search.send(times.get(point, float("inf")))
+                    tell()
+                point = search.send(times.get(point, math.inf))
         except StopIteration:
             pass
 
@@ -175,18 +214,22 @@ class Tuner:
         return LEVELS[self.level]
 
     def _race(
-        self, job: Job, default: Point, finalists: list[Point], failures: dict[Point, str]
-    ) -> Tuned:
+        self, job: Job, default: Point, finalists: list[Point], times: dict[Point, float],
+        failures: dict[Point, str],
+    ) -> Tuned:  # fmt: skip
         """The finalist that beats the default by more than the noise, or the default."""
         rivals = list(finalists)
+        once = sum(times[p] for p in (default, *rivals))
+        rounds = max(FEWEST_ROUNDS, min(ROUNDS, int(RACE_SECONDS / once)))
         while True:
             try:
-                samples = self.measurer.race([default, *rivals], ROUNDS)
+                samples = self.measurer.race([default, *rivals], rounds)
                 break
             except MeasuringError as error:  # one that worked when it was tried
                 if not rivals:
                     raise
-                failures[rivals.pop()] = f"in the race: {error}"
+                failures[rivals[-1]] = f"in the race: {error}"
+                del times[rivals.pop()]
         medians = [statistics.median(s) for s in samples]
         spreads = [
             statistics.median(abs(x - m) for x in s) for s, m in zip(samples, medians, strict=True)
@@ -195,12 +238,12 @@ class Tuner:
         gained = medians[0] - medians[best]
         if gained <= spreads[0] + spreads[best]:
             best = 0
-        half = ROUNDS // 2
+        half = max(1, rounds // 2)
         early, late = statistics.median(samples[0][:half]), statistics.median(samples[0][-half:])
         drift = abs(late / early - 1)
         point = [default, *rivals][best]
         return Tuned(
-            job.workload, point, medians[best], spreads[best], medians[0], 0, failures, drift
+            job.workload, point, medians[best], spreads[best], medians[0], times, failures, drift
         )
 
     def _record(self, tuned: Tuned, space: Space) -> TuningRecord:

@@ -18,8 +18,8 @@ from clnet.errors import ClnetError
 from clnet.tuning.messages import Failure, Open, Race, Try
 from clnet.tuning.space import Point, Space
 
-#: Samples of a point that is tried.
-SAMPLES = 3
+#: Samples of a point that is tried; one that takes this many seconds is steady enough for one.
+SAMPLES, LONG = 3, 0.03
 #: Points kept ready for a race: their memory counts.
 KEPT = 4
 
@@ -65,7 +65,7 @@ class Worker:
     def try_point(self, request: Try) -> float:
         """Median of a few samples."""
         executable, seconds = self.prepare(request.point)
-        if seconds <= request.hopeless:
+        if seconds <= min(request.hopeless, LONG):
             samples = [self.bench.sample(executable, seconds) for _ in range(SAMPLES)]
             seconds = statistics.median(samples)
             self.ready[request.point] = executable, seconds
@@ -93,7 +93,9 @@ class Worker:
             executable = self.bench.prepare(candidate)
             try:
                 self.bench.check(executable)
-                seconds = self.bench.sample(executable, self.bench.sample(executable, 1))
+                seconds = self.bench.sample(executable, 1)
+                if seconds < LONG:
+                    seconds = self.bench.sample(executable, seconds)
             except ClnetError:
                 executable.release()
                 raise

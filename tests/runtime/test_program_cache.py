@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -165,3 +166,15 @@ def test_programs_build_at_once(folder: Path) -> None:
     ProgramCache(device()).build(calls)
     assert len(list(folder.iterdir())) == 4
     assert np.all([builds(call) == 0 for call in calls])
+
+
+def test_a_process_that_was_stopped_does_not_hold_others_up(folder: Path) -> None:
+    locks = folder.parent / "locks"
+    locks.mkdir(parents=True)
+    cache = ProgramCache(device())
+    with (
+        (locks / cache._key(CALL)[:2]).open("w") as held,
+        mock.patch.object(programs, "LOCK_SECONDS", 0.2),
+    ):
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert cache.program(CALL)

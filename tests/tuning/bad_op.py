@@ -58,7 +58,7 @@ class BadOp(Op):
             Candidate("wrong", (_call("out[i] = in0[i] * 2.1f;"),)),
             Candidate("leaves_out", (_call("if (i != 5) out[i] = in0[i] * 2;"),)),
             Candidate("not_finite", (_call("out[i] = i == 3 ? INFINITY : in0[i] * 2;"),)),
-            # PoCL 3.0's compiler aborts on this; others take it
+            # PoCL 3.0's compiler aborts on this on some processors; others take it
             Candidate("wide", (_call("out[i] = fma((float16)in0[i], (float16)2, 0).s3;"),)),
             Candidate("also_right", (_call("out[i] = in0[i] + in0[i];"),)),
         ]

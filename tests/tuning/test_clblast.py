@@ -275,7 +275,7 @@ def test_failures_are_recorded_and_the_search_goes_on() -> None:
     kept: list[TuningRecord] = []
     job = Job(WORKLOAD, tuple(WORKLOAD.candidates(device().info)))
     with ClblastMeasurer(device().index, seconds=30) as measurer:
-        tuned = ClblastTuner(device(), measurer, "normal", kept.append).tune_one(job, 300)
+        tuned = ClblastTuner(device(), measurer, "normal", keep=kept.append).tune_one(job, 300)
     reasons = {p.candidate: reason for p, reason in tuned.failures.items()}
     assert reasons.keys() == REASONS.keys()
     for name, words in REASONS.items():
@@ -286,7 +286,7 @@ def test_failures_are_recorded_and_the_search_goes_on() -> None:
 
 def test_a_kernel_is_tuned_once_and_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clblast, "TIMED", {"XgemvFast": clblast.TIMED["XgemvFast"]})
-    monkeypatch.setattr("clnet.session.tuned.board_records", lambda: iter(()))
+    monkeypatch.setattr("clnet.session.tune_blas.board_records", lambda: iter(()))
     report = tune_blas(device(), budget=60, level="fast")
     (tuned,) = report.results
     assert (tuned.trials > 1, report.already_tuned) == (True, 0)

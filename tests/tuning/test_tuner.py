@@ -50,14 +50,14 @@ def test_every_failure_is_recorded_and_the_tuning_ends() -> None:
     kept: list[TuningRecord] = []
     job = Job(WORKLOAD, tuple(WORKLOAD.candidates(device().info)))
     with Measurer(device().index, seconds=20) as measurer:
-        tuner = Tuner(device(), measurer, "normal", kept.append)
+        tuner = Tuner(device(), measurer, "normal", keep=kept.append)
         tuned = tuner.tune_one(job, 600)
     reasons = {p.candidate: reason for p, reason in tuned.failures.items()}
     assert reasons.keys() >= EXPECTED.keys() and not reasons.keys() & {"right", "also_right"}
     for name, words in EXPECTED.items():
         assert any(w in reasons[name] for w in words.split("|")), reasons[name]
-    if "PoCL 3.0" in device().info.driver:
-        assert "crashes" in reasons["wide"]
+    if "wide" in reasons:  # PoCL 3.0's compiler aborts where it has vectors of 512 bits
+        assert "PoCL 3.0" in device().info.driver and "crashes" in reasons["wide"]
     assert tuned.point.candidate in ("right", "also_right", "wide")
     (record,) = kept
     assert record.point == tuned.point and record.seconds == tuned.seconds > 0
@@ -101,7 +101,8 @@ def test_points_away_from_the_default_are_right(case: Case) -> None:
         check(case, name, vary=vary)
 
 
-def model(path: Path) -> Path:
+def model(path: Path, height: int | str = 20) -> Path:
+    """A small model of two layers."""
     rng = np.random.default_rng(0)
     weights = [rng.normal(size=s).astype(np.float32) for s in ((8, 3, 3, 3), (5, 8, 1, 1))]
     nodes = [
@@ -111,8 +112,8 @@ def model(path: Path) -> Path:
     ]
     graph = helper.make_graph(
         nodes, "two",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 3, 20, 24))],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, (1, 5, 20, 24))],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 3, height, 24))],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, (1, 5, height, 24))],
         [numpy_helper.from_array(w, f"w{i}") for i, w in enumerate(weights)],
     )  # fmt: skip
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), path)

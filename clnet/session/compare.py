@@ -1,0 +1,51 @@
+"""Compiled models timed against each other."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from clnet.session.compile import Compiled
+from clnet.tuning.budget import Budget
+
+#: Rounds in which models are compared, and the least seconds of one model's part of a round.
+ROUNDS, ROUND_SECONDS = 9, 0.2
+#: Where runs take long, there are fewer rounds, as many as these seconds hold.
+FEWEST_ROUNDS, SECONDS = 3, 12.0
+
+
+def compare(models: Sequence[Compiled], budget: Budget | None = None) -> tuple[list[float], float]:
+    """Median seconds of a run of each, taken in turn, and the median absolute deviation of the
+    last from the first. Raises TuningAbandonedError once ``budget`` is."""
+    budget = budget or Budget()
+    for model in models:
+        for region in model.inputs.values():
+            with model.executable.map(region, write=True) as view:
+                view[...] = 0 if view.dtype.kind != "f" else np.float32(0.5)
+        seconds_per_run(model, 1)
+    once = [seconds_per_run(m, 1) for m in models]
+    count = max(1, round(ROUND_SECONDS / min(once)))
+    rounds = max(FEWEST_ROUNDS, min(ROUNDS, int(SECONDS / (count * sum(once)))))
+    samples: list[list[float]] = [[] for _ in models]
+    for _ in range(rounds):
+        for model, mine in zip(models, samples, strict=True):
+            budget.check()
+            mine.append(seconds_per_run(model, count))
+    gaps = [b - a for a, b in zip(samples[0], samples[-1], strict=True)]
+    middle = statistics.median(gaps)
+    noise = statistics.median(abs(g - middle) for g in gaps)
+    return [statistics.median(s) for s in samples], noise
+
+
+def seconds_per_run(model: Compiled, count: int) -> float:
+    """Seconds per run over ``count`` runs, each waited for."""
+    started = time.perf_counter()
+    for _ in range(count):
+        model.executable.run()
+        for region in model.outputs.values():
+            with model.executable.map(region, write=False):
+                pass
+    return (time.perf_counter() - started) / count
