@@ -12,14 +12,15 @@ from clnet.session.compile import Compiled
 from clnet.tuning.budget import Budget
 
 #: Rounds in which models are compared, and the least seconds of one model's part of a round.
-ROUNDS, ROUND_SECONDS = 9, 0.2
+ROUNDS, ROUND_SECONDS = 25, 0.08
 #: Where runs take long, there are fewer rounds, as many as these seconds hold.
 FEWEST_ROUNDS, SECONDS = 3, 12.0
 
 
 def compare(models: Sequence[Compiled], budget: Budget | None = None) -> tuple[list[float], float]:
-    """Median seconds of a run of each, taken in turn, and the median absolute deviation of the
-    last from the first. Raises TuningAbandonedError once ``budget`` is."""
+    """Median seconds of a run of the first; for each other that times the median ratio of the two
+    within a round, so that a machine that grows slower or faster does not count; and the last's
+    standard error. Raises TuningAbandonedError once ``budget`` is."""
     budget = budget or Budget()
     for model in models:
         for region in model.inputs.values():
@@ -34,10 +35,12 @@ def compare(models: Sequence[Compiled], budget: Budget | None = None) -> tuple[l
         for model, mine in zip(models, samples, strict=True):
             budget.check()
             mine.append(seconds_per_run(model, count))
-    gaps = [b - a for a, b in zip(samples[0], samples[-1], strict=True)]
-    middle = statistics.median(gaps)
-    noise = statistics.median(abs(g - middle) for g in gaps)
-    return [statistics.median(s) for s in samples], noise
+    first = statistics.median(samples[0])
+    ratios = [[s / a for a, s in zip(samples[0], mine, strict=True)] for mine in samples]
+    medians = [statistics.median(r) for r in ratios]
+    deviation = statistics.median(abs(r - medians[-1]) for r in ratios[-1])
+    noise = 1.86 * deviation / rounds**0.5  # of a median, where deviations are normal
+    return [first * m for m in medians], first * noise
 
 
 def seconds_per_run(model: Compiled, count: int) -> float:

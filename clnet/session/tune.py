@@ -29,8 +29,8 @@ CLEAR = 1.1
 @dataclass
 class TuningReport:
     """How the tuning of a model went. Times in seconds; ``untuned`` and ``tuned`` are of a whole
-    run, measured in turn, and ``noise`` is the median absolute deviation of their difference. Where
-    all layers were tuned already nothing is measured, and all three are 0."""
+    run, measured in turn, and ``noise`` is the standard error of their difference. Where all layers
+    were tuned already nothing is measured, and all three are 0."""
 
     device: Device
     results: list[Tuned]
@@ -109,6 +109,7 @@ def tune_graph(
         say = report.notes.append
         tuner = Tuner(device, measurer, level, budget, keep, say, known, watch)
         report.results = tuner.tune(todo)
+    budget.check()
     chosen = None
     if report.results:
 

@@ -22,7 +22,7 @@ from clnet.tuning.space import Point, Space
 
 #: Rounds of the race between the best points and the default: fewer where one takes long, for as
 #: many seconds as ``RACE_SECONDS``.
-ROUNDS, FEWEST_ROUNDS, RACE_SECONDS = 9, 3, 2.0
+ROUNDS, FEWEST_ROUNDS, RACE_SECONDS = 15, 3, 2.0
 FINALISTS = 3
 #: What is slower than this times the best is not measured further.
 HOPELESS = 1.5
@@ -217,7 +217,8 @@ class Tuner:
         self, job: Job, default: Point, finalists: list[Point], times: dict[Point, float],
         failures: dict[Point, str],
     ) -> Tuned:  # fmt: skip
-        """The finalist that beats the default by more than the noise, or the default."""
+        """The finalist that beats the default by more than the noise, or the default. What counts
+        is the ratio of their times within a round, whatever the clock does meanwhile."""
         rivals = list(finalists)
         once = sum(times[p] for p in (default, *rivals))
         rounds = max(FEWEST_ROUNDS, min(ROUNDS, int(RACE_SECONDS / once)))
@@ -230,21 +231,22 @@ class Tuner:
                     raise
                 failures[rivals[-1]] = f"in the race: {error}"
                 del times[rivals.pop()]
-        medians = [statistics.median(s) for s in samples]
-        spreads = [
-            statistics.median(abs(x - m) for x in s) for s, m in zip(samples, medians, strict=True)
-        ]
+        seconds = statistics.median(samples[0])
+        ratios = [[s / d for d, s in zip(samples[0], mine, strict=True)] for mine in samples]
+        medians = [statistics.median(r) for r in ratios]
         best = min(range(len(medians)), key=medians.__getitem__)
-        gained = medians[0] - medians[best]
-        if gained <= spreads[0] + spreads[best]:
+        noise = statistics.median(abs(r - medians[best]) for r in ratios[best])
+        if 1 - medians[best] <= noise:
             best = 0
+            noise = statistics.median(abs(s / seconds - 1) for s in samples[0])
         half = max(1, rounds // 2)
         early, late = statistics.median(samples[0][:half]), statistics.median(samples[0][-half:])
         drift = abs(late / early - 1)
         point = [default, *rivals][best]
         return Tuned(
-            job.workload, point, medians[best], spreads[best], medians[0], times, failures, drift
-        )
+            job.workload, point, medians[best] * seconds, noise * seconds, seconds, times, failures,
+            drift,
+        )  # fmt: skip
 
     def _record(self, tuned: Tuned, space: Space) -> TuningRecord:
         candidate = space.candidate(tuned.point)
