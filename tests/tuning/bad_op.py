@@ -28,15 +28,16 @@ def hang() -> np.ndarray:
 
 
 def _call(body: str, *more: PackedRef) -> KernelCall:
-    parameters = "__global const float* in0" + ", __global const float* unused" * len(more)
+    unused = ", __global const float* unused" * len(more)
+    parameters = f"__global const float* in0{unused}, __global float* out0"
     defines = (
-        ("PARAMETERS", parameters), ("OUTPUT", "float"), ("SIZE", 64), ("VW", 1), ("ROW", 64),
+        ("PARAMETERS", parameters), ("SIZE", 64), ("VW", 1), ("ROW", 64),
         ("SCALAR_BODY", body),
     )  # fmt: skip
     return KernelCall("elementwise", "elementwise", (In(), *more, Out()), (64,), None, defines)
 
 
-GOOD = "out[i] = in0[i] * 2;"
+GOOD = "out0[i] = in0[i] * 2;"
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,14 @@ class BadOp(Op):
             Candidate("right", (_call(GOOD),)),
             packed(crash),
             packed(hang),
-            Candidate("does_not_compile", (_call("out[i] = no_such_thing;"),)),
+            Candidate("does_not_compile", (_call("out0[i] = no_such_thing;"),)),
             Candidate("exhausts_memory", (_call(GOOD),), workspace=(1 << 35,)),
-            Candidate("wrong", (_call("out[i] = in0[i] * 2.1f;"),)),
-            Candidate("leaves_out", (_call("if (i != 5) out[i] = in0[i] * 2;"),)),
-            Candidate("not_finite", (_call("out[i] = i == 3 ? INFINITY : in0[i] * 2;"),)),
+            Candidate("wrong", (_call("out0[i] = in0[i] * 2.1f;"),)),
+            Candidate("leaves_out", (_call("if (i != 5) out0[i] = in0[i] * 2;"),)),
+            Candidate("not_finite", (_call("out0[i] = i == 3 ? INFINITY : in0[i] * 2;"),)),
             # PoCL 3.0's compiler aborts on this on some processors; others take it
-            Candidate("wide", (_call("out[i] = fma((float16)in0[i], (float16)2, 0).s3;"),)),
-            Candidate("also_right", (_call("out[i] = in0[i] + in0[i];"),)),
+            Candidate("wide", (_call("out0[i] = fma((float16)in0[i], (float16)2, 0).s3;"),)),
+            Candidate("also_right", (_call("out0[i] = in0[i] + in0[i];"),)),
         ]
 
 
