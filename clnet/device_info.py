@@ -37,6 +37,11 @@ class DeviceInfo:
         """CPU-like: one work-item per work-group with explicit vectors is the best shape."""
         return self.kind == "cpu"
 
+    @property
+    def channel_block(self) -> int | None:
+        """Channels of a block where tensors lie in blocks of channels: a vector's, on CPUs."""
+        return max(4, self.vector_width) if self.is_cpu else None
+
     def beside(self, specs: Iterable[TensorSpec | None]) -> DeviceInfo:
         """The device as operands of these specs see it: a double takes the room of two floats in a
         vector. PoCL 3.0's compiler aborts on vectors wider than the processor's."""

@@ -31,9 +31,9 @@ class Op:
     #: Whether the op changes a state, so that it stays though nobody reads its output.
     updates_state: ClassVar[bool] = False
     #: Of ops with an ``epilogue``: how many inputs come before its extra operands (absent optional
-    #: ones counted), and which axis of the output is the channel.
+    #: ones counted), and which axes of the output are the channels.
     own_inputs: ClassVar[int] = 3
-    channel_axis: ClassVar[int] = 1
+    channel_axes: ClassVar[tuple[int, ...]] = (1,)
 
     def infer(self, *inputs: TensorSpec | None) -> tuple[TensorSpec, ...]:
         """Shapes and dtypes of the outputs. Raises ShapeError where the inputs do not fit."""

@@ -20,10 +20,12 @@ from clnet.tensor_spec import TensorSpec
 Role = Literal["full", "channel", "single"]
 
 
-def extra_role(extra: TensorSpec, output: TensorSpec, channel_axis: int = 1) -> Role | None:
+def extra_role(
+    extra: TensorSpec, output: TensorSpec, channel_axes: Sequence[int] = (1,)
+) -> Role | None:
     """How an extra operand meets the output, or None where it cannot be fused.
 
-    ``channel_axis`` may count from the back: -1 makes the last axis the channels.
+    ``channel_axes`` may count from the back: -1 makes the last axis the channels.
     """
     if extra.dtype != output.dtype or not extra.is_float:
         return None
@@ -32,8 +34,8 @@ def extra_role(extra: TensorSpec, output: TensorSpec, channel_axis: int = 1) -> 
     if extra.size == 1 and extra.rank <= output.rank:
         return "single"
     padded = (1,) * (output.rank - extra.rank) + extra.shape
-    axis = channel_axis % max(1, output.rank)
-    channels = tuple(d if i == axis else 1 for i, d in enumerate(output.shape))
+    axes = [a % max(1, output.rank) for a in channel_axes]
+    channels = tuple(d if i in axes else 1 for i, d in enumerate(output.shape))
     return "channel" if padded == channels else None
 
 
@@ -42,22 +44,22 @@ def epilogue_defines(
     extras: Sequence[TensorSpec],
     output: TensorSpec,
     device: DeviceInfo,
-    channel_axis: int = 1,
+    channel_axes: Sequence[int] = (1,),
 ) -> tuple[Define, ...]:
     """The macros EPILOGUE and EPILOGUE_ARGS. The call's args must end with the extras' refs.
 
     In EPILOGUE(T, LOAD_T, value, index, channel), ``value`` is a variable of type T that holds the
     output elements from element ``index`` on, all of them of channel ``channel``. Where channels
-    are the last axis, those elements are of the channels from ``channel`` on.
+    are (in part) the last axis, those elements are of the channels from ``channel`` on.
     """
     if not epilogue.steps:
         return ()
     storage = STORAGE_TYPES[output.dtype]
     parameters = "".join(f", __global const {storage}* extra{i}" for i in range(len(extras)))
-    last = channel_axis % max(1, output.rank) == output.rank - 1
+    last = output.rank - 1 in [a % max(1, output.rank) for a in channel_axes]
     loads = []
     for i, extra in enumerate(extras):
-        role = extra_role(extra, output, channel_axis)
+        role = extra_role(extra, output, channel_axes)
         text = {
             "full": f"LOAD_T(extra{i}, index)",
             "channel": f"LOAD_T(extra{i}, channel)" if last else f"(T)LOAD(extra{i}, channel)",

@@ -46,7 +46,7 @@ def accepts(source: Node, node: Node, position: int) -> bool:
     if set(node.op.expression.dtypes([s.dtype for s in specs])) != {output.dtype}:
         return False
     extras = [s for i, s in enumerate(specs) if i != position]
-    return all(extra_role(e, output, source.op.channel_axis) for e in extras)
+    return all(extra_role(e, output, source.op.channel_axes) for e in extras)
 
 
 def appended(source: Node, node: Node, position: int) -> tuple[Any, list[Value | None]]:

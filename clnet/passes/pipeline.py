@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from clnet.graph import Graph
+from clnet.passes.block_channels import block_channels
 from clnet.passes.constant_folding import fold_constants
 from clnet.passes.dead_code import remove_dead_code
 from clnet.passes.drop_identities import drop_identities
@@ -13,6 +14,7 @@ from clnet.passes.fold_pad import fold_pads
 from clnet.passes.fuse_elementwise import fuse_elementwise
 from clnet.passes.fuse_epilogue import fuse_epilogues
 from clnet.passes.fuse_layer_normalization import fuse_layer_normalization
+from clnet.passes.fuse_separable import fuse_separable
 from clnet.passes.fuse_updates import fuse_updates
 from clnet.passes.move_transposes import move_transposes
 from clnet.passes.precision import to_half
@@ -53,9 +55,13 @@ def simplify(graph: Graph) -> None:
         rewrite(graph)
 
 
-def optimize(graph: Graph, precision: str = "fp32") -> None:
-    """Rewrite ``graph`` in place: simpler, fused, and in the precision asked for."""
+def optimize(graph: Graph, precision: str = "fp32", block: int | None = None) -> None:
+    """Rewrite ``graph`` in place: simpler, fused, in the precision asked for, and for devices that
+    want it with channels in blocks of ``block``."""
     for rewrite in (*SIMPLIFICATIONS, *FUSIONS, remove_dead_code):
         rewrite(graph)
     if precision == "fp16":
         to_half(graph)
+    if block:
+        block_channels(graph, block)
+        fuse_separable(graph)

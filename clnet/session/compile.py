@@ -122,7 +122,7 @@ def compile_graph(
     given. With ``states``, the graph's states live there, by name, and are shared with whatever
     else is compiled so. ``join`` makes one launch of neighbouring small ones where that pays, on
     CPUs."""
-    optimize(graph, precision)
+    optimize(graph, precision, device.info.channel_block)
     compiler = _Compiler(graph, device, choose or tuned_choice(device), states)
     return compiler.compile(join=join and device.info.is_cpu)
 
@@ -137,7 +137,7 @@ def lowered_workloads(
         found.append((workload, candidates))
         return candidates[0]
 
-    optimize(graph, precision)
+    optimize(graph, precision, device.info.channel_block)
     _Compiler(graph, device, note, None).lower()
     return found
 
@@ -145,7 +145,7 @@ def lowered_workloads(
 def plan_graph(graph: Graph, device: Device, precision: str = "fp32") -> tuple[int, ArenaPlan]:
     """The launches per run and the arena that ``compile_graph`` would give, without touching the
     device. The graph is rewritten."""
-    optimize(graph, precision)
+    optimize(graph, precision, device.info.channel_block)
     compiler = _Compiler(graph, device, first_candidate, None)
     compiler.lower()
     compiler.place()

@@ -37,7 +37,7 @@ class Gemm(Op):
     epilogue: Expression = Expression()  # noqa: RUF009  (frozen)
 
     own_inputs: ClassVar[int] = 3
-    channel_axis: ClassVar[int] = -1
+    channel_axes: ClassVar[tuple[int, ...]] = (-1,)
     spellings: ClassVar = {
         "onnx": {
             "Gemm": {"alpha": "alpha", "beta": "beta", "transA": "trans_a", "transB": "trans_b"}

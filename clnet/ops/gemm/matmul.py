@@ -31,7 +31,7 @@ class MatMul(Op):
     epilogue: Expression = Expression()  # noqa: RUF009  (frozen)
 
     own_inputs: ClassVar[int] = 2
-    channel_axis: ClassVar[int] = -1
+    channel_axes: ClassVar[tuple[int, ...]] = (-1,)
     spellings: ClassVar = {"onnx": {"MatMul": {}}}
 
     def infer(self, *inputs: TensorSpec | None) -> tuple[TensorSpec, ...]:

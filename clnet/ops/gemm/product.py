@@ -88,5 +88,5 @@ class Product:
     def epilogue_defines(self, device: DeviceInfo) -> tuple[Define, ...]:
         """The epilogue's macros, and LAST_AXIS, by which kernels know the channel."""
         last = self.output.shape[-1] if self.output.rank else 1
-        macros = epilogue_defines(self.epilogue, self.extras, self.output, device, -1)
+        macros = epilogue_defines(self.epilogue, self.extras, self.output, device, (-1,))
         return (("LAST_AXIS", last), *macros)

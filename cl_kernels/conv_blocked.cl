@@ -1,0 +1,192 @@
+// y[n, m, p] = epilogue(b[m] + sum over c, k of w[m, c, k] * s[n, c, p * stride + k * dilation]):
+// convolution on CPUs with channels in blocks of VW; m runs over `mg` channels of each group.
+//
+// y[n, groups, m_blocks, oh, ow, VW], b[groups * m_blocks * VW], and w packed as
+// [groups * m_blocks, cg * taps, VW] in the order in which products are summed: blocks of CB input
+// channels, rows and columns of the kernel, channels within the block.
+//
+// A work-item computes `blocks_per_item` blocks of channels of a strip of rows. Where it finds the
+// source s of a strip depends on SOURCE:
+// 0  in x[n, groups, c_blocks, ih, iw, CB] itself, which needs no padding
+// 1  in its own part of `work`, where it copies the rows of x with the padding around them
+// 2  likewise, but from x[n, groups, cg, ih, iw] without blocks: CB is cg
+// 3  likewise, but with a depthwise convolution of x computed first (see depthwise.h): the product is
+//    1x1 over its results
+// Tiles at the lower and right edge move back to end with the strip and compute anew what is there.
+// Global: strips, chunks of channel blocks, n * groups.
+//
+// KERNEL_*, STRIDE_*, DILATION_*  the window in height and width; with SOURCE 3 the depthwise one's
+// DEPTHWISE_X     see depthwise.h
+// MIDDLE          what happens to the depthwise convolution's results, as an EPILOGUE
+// CB              channels of a block of the source
+// LAST            channels of its last block, if they are fewer; else 0
+// FLAT            1 where a strip is one long row of pixels: 1x1 without strides
+// TILE_*          see blocked_tile.h
+#include "common.h"
+
+#ifndef KERNEL_W
+#define SOURCE 1
+#define KERNEL_H 3
+#define KERNEL_W 3
+#define STRIDE_H 1
+#define STRIDE_W 1
+#define DILATION_H 1
+#define DILATION_W 1
+#define CB VW
+#define LAST 0
+#define FLAT 0
+#endif
+#include "blocked_tile.h"
+
+#if SOURCE == 3
+#include "depthwise.h"
+#ifndef MIDDLE
+#define MIDDLE(T, LOAD_T, value, index, channel)
+#endif
+#define KEEP(result, ox)                               \
+    {                                                  \
+        realV value = result;                          \
+        MIDDLE(realV, LOADV_ACCUM, value, 0, 0)        \
+        CAT(vstore, VW)(value, ox, target);            \
+    }
+#define TAPS_H 1
+#define TAPS_W 1
+#define STEP_H 1
+#define STEP_W 1
+#else
+#define TAPS_H KERNEL_H
+#define TAPS_W KERNEL_W
+#define STEP_H STRIDE_H
+#define STEP_W STRIDE_W
+#endif
+
+// The rows from `top` on of all blocks of x, with padding: to[c_blocks][lines][width][CB].
+#if SOURCE == 1 || SOURCE == 2
+void copy_strip(__global real* to, __global const storage* x, const int c_blocks, const int lines,
+                const int width, const int top, const int left, const int ih, const int iw) {
+    const int from = max(0, -left), end = max(from, min(width, iw - left));
+    for (int block = 0; block < c_blocks; ++block)
+        for (int l = 0; l < lines; ++l) {
+            const int row = top + l;
+            __global real* line = to + (block * lines + l) * width * CB;
+            if (row < 0 || row >= ih) {
+                for (int i = 0; i < width * CB; ++i) line[i] = 0;
+                continue;
+            }
+            for (int i = 0; i < from * CB; ++i) line[i] = 0;
+#if SOURCE == 1
+            __global const storage* values = x + ((block * ih + row) * iw + left) * CB;
+            for (int i = from; i < end; ++i)
+                CAT(vstore, VW)(LOADV(values, i * CB), i, line);
+#else
+            for (int c = 0; c < CB; ++c) {
+                __global const storage* values = x + (c * ih + row) * iw + left;
+                for (int i = from; i < end; ++i) line[i * CB + c] = LOAD(values, i);
+            }
+#endif
+            for (int i = end * CB; i < width * CB; ++i) line[i] = 0;
+        }
+}
+#endif
+
+// The products of LANES channels for every element of the kernel.
+#define LOAD_WEIGHTS LOADV
+#if TAPS_H * TAPS_W == 1
+#define WINDOW(LANES) MULTIPLY(LANES, first, STEP_H * line, STEP_W * CB, packed, at, sum)
+#else
+#define WINDOW(LANES)                                                                     \
+    for (int ky = 0; ky < TAPS_H; ++ky)                                                   \
+        for (int kx = 0; kx < TAPS_W; ++kx) {                                             \
+            __global const real* values =                                                 \
+                first + ky * DILATION_H * line + kx * DILATION_W * CB;                    \
+            MULTIPLY(LANES, values, STEP_H * line, STEP_W * CB, packed, at, sum)          \
+        }
+#endif
+
+__kernel void conv_blocked(
+    __global const storage* x,
+#if SOURCE == 3
+    __global const storage* depthwise, __global const storage* depthwise_bias,
+#endif
+    __global const storage* w, __global const storage* b, __global storage* y,
+#if SOURCE > 0
+    __global real* work, const int strip_size,
+#endif
+    const int groups, const int cg, const int mg, const int ih, const int iw, const int oh,
+    const int ow, const int pad_y, const int pad_x, const int blocks_per_item EPILOGUE_ARGS) {
+    const int strips = get_global_size(0), strip = get_global_id(0);
+    const int row_from = oh * strip / strips, rows = oh * (strip + 1) / strips - row_from;
+    const int c_blocks = (cg + CB - 1) / CB, m_blocks = (mg + VW - 1) / VW;
+    const int block_from = get_global_id(1) * blocks_per_item;
+    const int block_to = min(block_from + blocks_per_item, m_blocks);
+    const int image = get_global_id(2);  // and group
+    const int group = image % groups;
+
+#if SOURCE == 0
+    const int line = iw * CB, plane = ih * line;
+    __global const real* source = x + image * c_blocks * plane + row_from * STRIDE_H * line;
+#else
+    const int item = (image * get_global_size(1) + get_global_id(1)) * strips + strip;
+    __global real* source = work + item * strip_size;
+#if SOURCE == 3
+    const int line = ow * CB, plane = rows * line;
+    for (int block = 0; block < c_blocks; ++block) {
+        __global const storage* plane_of_x = x + (image * c_blocks + block) * ih * iw * CB;
+        __global const storage* weights = depthwise + block * KERNEL_H * KERNEL_W * CB;
+        const realV bias = LOADV(depthwise_bias, block * CB);
+        for (int row = 0; row < rows; ++row) {
+            __global real* target = source + block * plane + row * line;
+            DEPTHWISE_ROW(plane_of_x, weights, bias, row_from + row, ih, iw, ow, pad_y, pad_x, KEEP)
+        }
+    }
+#else
+    const int lines = (rows - 1) * STRIDE_H + (KERNEL_H - 1) * DILATION_H + 1;
+    const int width = (ow - 1) * STRIDE_W + (KERNEL_W - 1) * DILATION_W + 1;
+    const int line = width * CB, plane = lines * line;
+    copy_strip(source, x + image * (SOURCE == 2 ? cg : c_blocks * CB) * ih * iw, c_blocks, lines,
+               width, row_from * STRIDE_H - pad_y, -pad_x, ih, iw);
+#endif
+#endif
+
+#if FLAT
+    const int down = 1, across = rows * ow;
+#else
+    const int down = rows, across = ow;
+#endif
+    for (int block = block_from; block < block_to; block += TILE_B) {
+        __global const storage* packed[TILE_B];  // beyond the last block, the last again
+#pragma unroll
+        for (int i = 0; i < TILE_B; ++i)
+            packed[i] =
+                w + (group * m_blocks + min(block + i, m_blocks - 1)) * cg * TAPS_H * TAPS_W * VW;
+        for (int ty = 0; ty < down; ty += TILE_Y)
+            for (int tx = 0; tx < across; tx += TILE_X) {
+                const int oy = min(ty, down - TILE_Y), ox = min(tx, across - TILE_X);
+                realV sum[TILE_B][TILE_Y][TILE_X];
+                CLEAR(sum)
+                __global const real* first = source + oy * STEP_H * line + ox * STEP_W * CB;
+                int at = 0;  // in the packed weights
+                for (int c = 0; c < cg / CB; ++c, first += plane) WINDOW(CB)
+#if LAST
+                WINDOW(LAST)
+#endif
+#pragma unroll
+                for (int i = 0; i < TILE_B; ++i) {
+                    if (block + i >= block_to) break;
+                    const int channel = (group * m_blocks + block + i) * VW;
+                    const int pixel = FLAT ? row_from * ow + ox : (row_from + oy) * ow + ox;
+                    const int start = ((image * m_blocks + block + i) * oh * ow + pixel) * VW;
+                    const realV bias = LOADV(b, channel);
+#pragma unroll
+                    for (int j = 0; j < TILE_Y; ++j)
+#pragma unroll
+                        for (int k = 0; k < TILE_X; ++k) {
+                            const int index = start + (j * ow + k) * VW;
+                            realV value = sum[i][j][k] + bias;
+                            EPILOGUE(realV, LOADV_ACCUM, value, index, channel)
+                            STOREV_ACCUM(value, y, index);
+                        }
+                }
+            }
+    }
+}

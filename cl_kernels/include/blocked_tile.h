@@ -1,0 +1,37 @@
+// A register tile of products on CPUs, with channels in blocks of VW. After common.h.
+//
+// TILE_B          blocks of output channels
+// TILE_Y, TILE_X  rows and columns of pixels
+#ifndef TILE_B
+#define TILE_B 2
+#endif
+#ifndef TILE_Y
+#define TILE_Y 1
+#endif
+#ifndef TILE_X
+#define TILE_X 6
+#endif
+
+#define CLEAR(sum)                                                  \
+    _Pragma("unroll") for (int i = 0; i < TILE_B; ++i)              \
+        _Pragma("unroll") for (int j = 0; j < TILE_Y; ++j)          \
+            _Pragma("unroll") for (int k = 0; k < TILE_X; ++k) sum[i][j][k] = (realV)0;
+
+// Adds to sum[TILE_B][TILE_Y][TILE_X] the products for LANES channels of an input block: those of pixel
+// (j, k) lie at values + j * down + k * across, their weights one vector behind the other at
+// packed[TILE_B] + at, which moves on.
+#define MULTIPLY(LANES, values, down, across, packed, at, sum)                                    \
+    {                                                                                             \
+        _Pragma("unroll") for (int l = 0; l < LANES; ++l) {                                       \
+            realV weight[TILE_B];                                                                 \
+            _Pragma("unroll") for (int i = 0; i < TILE_B; ++i)                                    \
+                weight[i] = LOAD_WEIGHTS(packed[i], at + l * VW);                                 \
+            _Pragma("unroll") for (int j = 0; j < TILE_Y; ++j)                                    \
+                _Pragma("unroll") for (int k = 0; k < TILE_X; ++k) {                              \
+                    const realV value = (realV)(values[j * (down) + k * (across) + l]);           \
+                    _Pragma("unroll") for (int i = 0; i < TILE_B; ++i)                            \
+                        sum[i][j][k] = MADD(value, weight[i], sum[i][j][k]);                      \
+                }                                                                                 \
+        }                                                                                         \
+        at += LANES * VW;                                                                         \
+    }

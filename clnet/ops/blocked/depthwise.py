@@ -1,0 +1,68 @@
+"""Depthwise convolution over blocked channels, alone: the call of conv_blocked_depthwise.cl."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from clnet.calls import Candidate, Define, In, KernelCall, Out, PackedRef, Values, Workload, tunable
+from clnet.device_info import DeviceInfo
+from clnet.ops.blocked.geometry import Window, choices
+from clnet.ops.blocked.packing import pack_bias, pack_weights
+from clnet.ops.blocked.product import blocked_defines
+from clnet.ops.lowering import ceil_div
+
+#: Outputs times taps that are worth a work-item's start.
+ITEM_WORK = 1 << 15
+
+
+def depthwise(workload: Workload, device: DeviceInfo, window: Window) -> Candidate | None:
+    """A work-item for a strip of rows of some blocks."""
+    w, y = workload.input(1), workload.output
+    n, blocks, block = y.shape[0], y.shape[1], y.shape[4]
+    packed = (
+        pack_weights(1, w, 1, block, 1),
+        pack_bias(2, workload.has(2), w, 1, block),
+    )
+
+    def make(values: Values) -> Candidate:
+        strips = values["STRIPS"]
+        chunks = min(blocks, max(1, values["ITEMS"] // (strips * n)))
+        blocks_per_item = ceil_div(blocks, chunks)
+        sizes = (blocks, *window.size, *window.out, *window.pads, blocks_per_item)
+        call = KernelCall(
+            "conv_blocked_depthwise",
+            "conv_blocked_depthwise",
+            (In(0), PackedRef(0), PackedRef(1), Out(), *map(np.int32, sizes),
+             *(In(i) for i in range(3, len(workload.inputs)))),
+            (strips, ceil_div(blocks, blocks_per_item), n),
+            (1, 1, 1),
+            (*blocked_defines(workload, 3, device), *window.defines(),
+             *tile_define(window, values["DEPTHWISE_X"])),
+        )  # fmt: skip
+        return Candidate("depthwise", (call,), packed=packed)
+
+    units = device.compute_units
+    work = n * blocks * window.out[0] * window.out[1] * window.taps
+    items = max(1, min(4 * units, work // ITEM_WORK))
+    strips = 1 if n * blocks >= items else min(window.out[0], items)
+    return tunable(
+        make,
+        {
+            "DEPTHWISE_X": choices(default_tile(window, block), (2, 4, 6, 7, 8), window.out[1]),
+            "ITEMS": choices(items, (units, 2 * units, 4 * units, 8 * units), work),
+            "STRIPS": choices(strips, (1, units, 2 * units), window.out[0]),
+        },
+    )
+
+
+def default_tile(window: Window, block: int) -> int:
+    """Pixels of a register tile, with as few columns as possible computed twice."""
+    registers = 16 if block == 8 else 32
+    inner = max(1, window.out[1] - 2)  # most kernels are 3x3 with one column of padding
+    fitting = range(min(4, inner), min(inner, registers // 2 - 1) + 1)
+    return min(fitting, key=lambda x: (ceil_div(inner, x) * (x + 1), -x))
+
+
+def tile_define(window: Window, pixels: int) -> tuple[Define, ...]:
+    """The macro of depthwise.h."""
+    return (("DEPTHWISE_X", min(pixels, window.out[1])),)

@@ -1,0 +1,84 @@
+"""The window of a convolution over blocked channels, and how its work is divided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from clnet.calls import Define
+from clnet.ops.lowering import ceil_div
+
+#: Bytes of input that a strip may have: what stays in the cache of a core beside the weights.
+STRIP_BYTES = 160 << 10
+
+
+@dataclass(frozen=True)
+class Window:
+    """Sizes in height and width; ``pads`` are the zeros ahead of each."""
+
+    size: tuple[int, int]
+    out: tuple[int, int]
+    kernel: tuple[int, int]
+    strides: tuple[int, int]
+    dilations: tuple[int, int]
+    pads: tuple[int, int]
+
+    @property
+    def taps(self) -> int:
+        """Elements of the kernel."""
+        return self.kernel[0] * self.kernel[1]
+
+    @property
+    def is_pointwise(self) -> bool:
+        """Whether every output element sees exactly the input at its own position."""
+        return self.taps == 1 and self.size == self.out and self.strides == (1, 1)
+
+    @property
+    def touches_padding(self) -> bool:
+        """Whether any window reaches beyond the input."""
+        return any(self.pads) or any(
+            (o - 1) * s + (k - 1) * d + 1 > n
+            for o, s, k, d, n in zip(
+                self.out, self.strides, self.kernel, self.dilations, self.size, strict=True
+            )
+        )
+
+    def extent(self, rows: int) -> tuple[int, int]:
+        """Height and width of the padded input that so many rows of outputs see."""
+        height, width = (
+            (o - 1) * s + (k - 1) * d + 1
+            for o, s, k, d in zip(
+                (rows, self.out[1]), self.strides, self.kernel, self.dilations, strict=True
+            )
+        )
+        return height, width
+
+    def defines(self) -> tuple[Define, ...]:
+        """Kernel size, strides and dilations as macros: few values per model, unrolled by them."""
+        return tuple(
+            (stem + name, value)
+            for stem, values in (
+                ("KERNEL_", self.kernel), ("STRIDE_", self.strides), ("DILATION_", self.dilations),
+            )
+            for name, value in zip("HW", values, strict=True)
+        )  # fmt: skip
+
+
+def share(
+    rows: int, blocks: int, images: int, input_bytes: int, weight_bytes: int, units: int
+) -> tuple[int, int]:
+    """Strips of rows and parts of the output blocks that an image is cut into, so that all cores
+    have work and read little: every part reads the whole input of its strip, and every strip all
+    weights of its part."""
+    needed = ceil_div(units, images)
+    strips = min(rows, ceil_div(input_bytes, STRIP_BYTES))
+    if strips % needed == 0:
+        return strips, 1
+    if weight_bytes <= input_bytes and rows >= needed:
+        return min(rows, ceil_div(strips, needed) * needed), 1
+    return strips, min(blocks, needed)
+
+
+def choices(default: int, values: Sequence[int], limit: int) -> tuple[int, ...]:
+    """A tunable's default, then other values up to a limit."""
+    return (default, *(v for v in dict.fromkeys(values) if v != default and v <= limit))

@@ -1,0 +1,66 @@
+"""Weights and biases in the order in which kernels on blocked channels read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from clnet.calls import Packed
+from clnet.ops.lowering import ceil_div
+from clnet.tensor_spec import TensorSpec
+
+
+@dataclass(frozen=True)
+class BlockWeights:
+    """[groups * mg, cg, *kernel] -> [groups * ceil(mg / block), cg * taps, block].
+
+    The middle axis runs over blocks of ``lanes`` input channels, the taps, and the channels within
+    the block, of which the last block may have fewer.
+    """
+
+    groups: int
+    block: int
+    lanes: int
+
+    def __call__(self, w: np.ndarray) -> np.ndarray:
+        m, cg = w.shape[:2]
+        mg = m // self.groups
+        w = w.reshape(self.groups, mg, cg, -1)
+        blocks = [w[:, :, c : c + self.lanes].swapaxes(2, 3) for c in range(0, cg, self.lanes)]
+        rows = np.concatenate([b.reshape(self.groups, mg, -1) for b in blocks], 2)
+        rows = np.pad(rows, ((0, 0), (0, -mg % self.block), (0, 0)))
+        return rows.reshape(-1, self.block, rows.shape[2]).swapaxes(1, 2)
+
+
+@dataclass(frozen=True)
+class BlockBias:
+    """[groups * mg] -> [groups * ceil(mg / block) * block], zeros behind each group's last; zeros
+    throughout if there is no bias."""
+
+    groups: int
+    mg: int
+    block: int
+    dtype: str
+
+    def __call__(self, bias: np.ndarray | None = None) -> np.ndarray:
+        if bias is None:
+            bias = np.zeros(self.groups * self.mg, self.dtype)
+        rows = bias.reshape(self.groups, self.mg)
+        return np.pad(rows, ((0, 0), (0, -self.mg % self.block))).reshape(-1)
+
+
+def pack_weights(index: int, w: TensorSpec, groups: int, block: int, lanes: int) -> Packed:
+    """Input ``index``, weights [groups * mg, cg, *kernel], for a kernel."""
+    m_blocks = ceil_div(w.shape[0] // groups, block)
+    depth = w.size // w.shape[0]
+    spec = TensorSpec((groups * m_blocks, depth, block), w.dtype)
+    return Packed(index, BlockWeights(groups, block, lanes), spec)
+
+
+def pack_bias(index: int, present: bool, w: TensorSpec, groups: int, block: int) -> Packed:
+    """Input ``index``, the bias that belongs to such weights, if there is one."""
+    mg = w.shape[0] // groups
+    pack = BlockBias(groups, mg, block, w.dtype)
+    spec = TensorSpec((groups * ceil_div(mg, block) * block,), w.dtype)
+    return Packed(index if present else None, pack, spec)
