@@ -24,7 +24,7 @@ def device() -> Device:
 
 
 def plain_layout() -> AbstractContextManager[object]:
-    """While it lasts, sessions leave the layout of tensors alone: what is tested is the op itself."""
+    """While it lasts, sessions leave the layout of tensors alone: the op itself is tested."""
     return mock.patch(
         "clnet.session.compile.optimize", lambda graph, precision, _: optimize(graph, precision)
     )

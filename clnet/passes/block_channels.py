@@ -98,8 +98,8 @@ class _Blocker:
         return self.blocked(value, spread=channels > 1)
 
     def blocked(self, value: Value, *, spread: bool = False) -> Value:
-        """The blocked form of a value, made now if it was not yet. With ``spread``, a single channel
-        is one for every lane."""
+        """The blocked form of a value, made now if it was not yet. With ``spread``, a single
+        channel is one for every lane."""
         if value not in self.blocks:
             shape = (1,) * (4 - value.spec.rank) + value.spec.shape
             single = spread and shape[1] == 1

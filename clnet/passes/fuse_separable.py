@@ -34,7 +34,8 @@ def _is_pointwise(node: Node) -> bool:
     op, w = node.op, node.inputs[1] if len(node.inputs) > 1 else None
     if not isinstance(op, BlockedConv) or w is None:
         return False
-    return op.groups == 1 and w.spec.shape[2:] == (1, 1) and op.strides == (1, 1) and not any(op.pads)
+    plain = op.groups == 1 and op.strides == (1, 1) and not any(op.pads)
+    return plain and w.spec.shape[2:] == (1, 1)
 
 
 def _join(source: Node, node: Node) -> None:

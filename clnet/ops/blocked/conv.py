@@ -36,9 +36,9 @@ class BlockedConv(Op):
     foldable: ClassVar[bool] = False  # a reference in NumPy would take minutes
     channel_axes: ClassVar[tuple[int, ...]] = (1, 4)
 
-    strides: tuple[int, int]
-    pads: tuple[int, int, int, int]
-    dilations: tuple[int, int]
+    strides: tuple[int, ...]
+    pads: tuple[int, ...]
+    dilations: tuple[int, ...]
     groups: int
     block: int
     epilogue: Expression = Expression()  # noqa: RUF009  (frozen)
@@ -96,13 +96,25 @@ class BlockedConv(Op):
             ]
         return [c for c in found if c is not None]
 
+    def kind(self, workload: Workload) -> str:
+        w = workload.input(1)
+        size = "x".join(map(str, w.shape[2:]))
+        if self.groups == 1:
+            return f"Conv {size}"
+        return f"Conv {size} {'depthwise' if w.shape[1] == 1 else 'grouped'}"
+
+    def multiply_adds(self, workload: Workload) -> int:
+        n, _, height, width, _ = workload.output.shape
+        return n * height * width * workload.input(1).size
+
     def window(self, x: TensorSpec, w: TensorSpec) -> Window:
         """The convolution's window over ``x``."""
         (y,) = self.infer(x, w)
         size = (x.shape[2], x.shape[3])
         kernel = (w.shape[2], w.shape[3])
         out = (y.shape[2], y.shape[3])
-        return Window(size, out, kernel, self.strides, self.dilations, self.pads[:2])
+        (sy, sx), (dy, dx), (top, left) = self.strides, self.dilations, self.pads[:2]
+        return Window(size, out, kernel, (sy, sx), (dy, dx), (top, left))
 
     @classmethod
     def cases(cls) -> Iterable[Case]:

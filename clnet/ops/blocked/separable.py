@@ -25,18 +25,18 @@ from clnet.tensor_spec import TensorSpec
 class SeparableConv(Op):
     """y = epilogue(pointwise(middle(depthwise(x)))), where what is between them stays in a cache.
 
-    Inputs x[N, B, H, W, block], the depthwise convolution's constant weights [C, 1, KH, KW] and bias
-    [C] or None, the other's [M, C, 1, 1] and [M] or None, then the epilogue's extras. ``middle`` has
-    no operand but the depthwise result.
+    Inputs x[N, B, H, W, block], the depthwise convolution's constant weights [C, 1, KH, KW] and
+    bias [C] or None, the other's [M, C, 1, 1] and [M] or None, then the epilogue's extras.
+    ``middle`` has no operand but the depthwise result.
     """
 
     foldable: ClassVar[bool] = False  # a reference in NumPy would take minutes
     channel_axes: ClassVar[tuple[int, ...]] = (1, 4)
     own_inputs: ClassVar[int] = 5
 
-    strides: tuple[int, int]
-    pads: tuple[int, int, int, int]
-    dilations: tuple[int, int]
+    strides: tuple[int, ...]
+    pads: tuple[int, ...]
+    dilations: tuple[int, ...]
     channels: int
     block: int
     middle: Expression = Expression()  # noqa: RUF009  (frozen)
@@ -76,6 +76,13 @@ class SeparableConv(Op):
         product = Product(workload, device, window, 1, "depthwise", 3, ahead, middle)
         found = product.candidate("separable")
         return [] if found is None else [found]
+
+    def kind(self, workload: Workload) -> str:
+        return f"Conv {'x'.join(map(str, workload.input(1).shape[2:]))} separable"
+
+    def multiply_adds(self, workload: Workload) -> int:
+        n, _, height, width, _ = workload.output.shape
+        return n * height * width * (workload.input(1).size + workload.input(3).size)
 
     @classmethod
     def cases(cls) -> Iterable[Case]:

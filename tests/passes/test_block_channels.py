@@ -1,0 +1,171 @@
+"""Graphs compute the same on blocked channels, and stay blocked as far as that goes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from evaluate import evaluate
+from harness import assert_close
+
+from clnet.graph import GraphBuilder, Value
+from clnet.ops.concat import Concat
+from clnet.ops.conv import Conv
+from clnet.ops.elementwise import elementwise
+from clnet.ops.expression import Expression
+from clnet.ops.pad import Pad
+from clnet.ops.pooling import AveragePool, GlobalAveragePool, MaxPool
+from clnet.ops.reduce import Reduce
+from clnet.ops.reshape import Reshape
+from clnet.ops.resize import Resize
+from clnet.ops.softmax import Softmax
+from clnet.ops.split import Split
+from clnet.passes.block_channels import block_channels
+from clnet.passes.fuse_separable import fuse_separable
+
+RNG = np.random.default_rng(11)
+
+
+def random(*shape: int) -> np.ndarray:
+    return RNG.uniform(-1, 1, shape).astype(np.float32)
+
+
+def conv(
+    build: GraphBuilder, x: Value, channels: int, kernel: int = 3, groups: int = 1, **fields: object
+) -> Value:
+    op = Conv((1, 1), (kernel // 2,) * 4, (1, 1), groups, **fields)  # type: ignore[arg-type]
+    weights = build.constant(random(channels, x.spec.shape[1] // groups, kernel, kernel))
+    result: Value = build.add(op, x, weights, build.constant(random(channels)))
+    return result
+
+
+def blocked_ops(build: GraphBuilder, block: int = 8) -> list[str]:
+    """Block channels, check that the graph computes the same, and list its ops by class."""
+    graph = build.graph
+    feeds = {v.name: random(*v.spec.shape) for v in graph.inputs}
+    before = evaluate(graph, feeds)
+    block_channels(graph, block)
+    fuse_separable(graph)
+    after = evaluate(graph, feeds)
+    assert list(before) == list(after)
+    for name, want in before.items():
+        assert after[name].shape == want.shape
+        assert_close(after[name], want, 1e-5)
+    return [type(node.op).__name__ for node in graph.nodes]
+
+
+def test_a_small_input_goes_into_the_first_convolution_as_it_is() -> None:
+    build = GraphBuilder()
+    build.output(conv(build, build.input("x", (1, 3, 9, 9)), 16), "y")
+    assert blocked_ops(build) == ["BlockedConv", "Unblock"]
+
+
+@pytest.mark.parametrize("channels", [16, 13])
+def test_what_lies_between_convolutions_follows(channels: int) -> None:
+    build = GraphBuilder()
+    first = conv(build, build.input("x", (2, 8, 8, 6)), channels)
+    x = build.add(MaxPool((2, 2), (2, 2), (0, 0, 0, 0), (1, 1)), first)
+    x = build.add(elementwise("Add"), x, build.constant(random(channels, 1, 1)))
+    x = build.add(elementwise("Mul"), x, build.constant(np.float32(2)))
+    x = build.add(Resize((2, channels, 8, 6), (1.0, 1.0, 2.0, 2.0)), x)
+    x = build.add(Pad((0, 0, 1, 0, 0, 0, 0, 2)), x)
+    x = build.add(AveragePool((3, 3), (1, 1), (1, 0, 1, 0), (1, 1)), x)
+    x = conv(build, x, 8, 1)
+    gate = build.add(GlobalAveragePool(), x)
+    gate = conv(build, gate, 8, 1)
+    x = build.add(elementwise("Mul"), x, gate)
+    build.output(build.add(Reduce("Max", (2, 3), True), x), "y")
+    assert blocked_ops(build) == [
+        "Block", "BlockedConv", "MaxPool", "Elementwise", "Elementwise", "Resize", "Pad",
+        "AveragePool", "BlockedConv", "Reduce", "BlockedConv", "Elementwise", "Reduce", "Reshape",
+    ]  # fmt: skip
+
+
+def test_whole_blocks_are_joined_and_split_as_they_are() -> None:
+    build = GraphBuilder()
+    x = build.input("x", (1, 3, 6, 6))
+    joined = build.add(Concat(1), conv(build, x, 8), conv(build, x, 16))
+    first, second = build.add(Split(1, (16, 8)), joined)
+    build.output(conv(build, first, 8), "a")
+    build.output(conv(build, second, 8), "b")
+    assert blocked_ops(build).count("Unblock") == 2
+
+
+def test_parts_of_blocks_are_joined_without_blocks() -> None:
+    build = GraphBuilder()
+    x = build.input("x", (1, 3, 6, 6))
+    joined = build.add(Concat(1), conv(build, x, 12), conv(build, x, 4))
+    build.output(conv(build, joined, 8), "y")
+    ops = ["BlockedConv", "BlockedConv", "Unblock", "Unblock", "Concat", "Block", "BlockedConv"]
+    assert blocked_ops(build) == [*ops, "Unblock"]
+
+
+def test_an_epilogues_operands_are_blocked_too() -> None:
+    build = GraphBuilder()
+    x = build.input("x", (1, 8, 5, 5))
+    residual = conv(build, x, 12)
+    add, mul = Expression.of("Add"), Expression.of("Mul")
+    op = Conv((1, 1), (0, 0, 0, 0), (1, 1), 1, add.then(mul, 0).then(mul, 0))
+    scale = build.add(elementwise("Tanh"), build.input("s", (12, 1, 1)))
+    weights, bias = build.constant(random(12, 12, 1, 1)), build.constant(random(12))
+    build.output(
+        build.add(op, residual, weights, bias, residual, scale, build.constant(np.float32(3))), "y"
+    )
+    assert blocked_ops(build)[-2:] == ["BlockedConv", "Unblock"]
+
+
+def test_a_map_that_all_channels_share_is_spread() -> None:
+    build = GraphBuilder()
+    x = conv(build, build.input("x", (2, 8, 5, 4)), 16)
+    attention = build.input("a", (2, 1, 5, 4))
+    x = build.add(elementwise("Mul"), x, attention)
+    x = build.add(elementwise("Sub"), x, build.constant(random(1, 1, 5, 4)))
+    build.output(conv(build, x, 8), "y")
+    assert "Elementwise" in blocked_ops(build)
+    assert blocked_ops_between(build) == 0
+
+
+def blocked_ops_between(build: GraphBuilder) -> int:
+    """Moves out of blocks ahead of the last one."""
+    return [type(node.op).__name__ for node in build.graph.nodes][:-1].count("Unblock")
+
+
+def test_what_needs_plain_channels_gets_them_once() -> None:
+    build = GraphBuilder()
+    x = conv(build, build.input("x", (1, 8, 4, 4)), 10)
+    build.output(build.add(Softmax(1), x), "a")
+    build.output(build.add(Reshape((1, 160)), x), "b")
+    build.output(x, "c")
+    assert blocked_ops(build) == ["Block", "BlockedConv", "Unblock", "Softmax", "Reshape"]
+
+
+def test_few_maps_and_odd_groups_stay_plain() -> None:
+    build = GraphBuilder()
+    x = build.input("x", (1, 12, 6, 6))
+    build.output(conv(build, x, 2), "few")
+    build.output(conv(build, x, 12, groups=3), "groups")
+    assert blocked_ops(build) == ["Conv", "Conv"]
+
+
+def test_weights_that_are_not_constant_stay_plain() -> None:
+    build = GraphBuilder()
+    x, w = build.input("x", (1, 8, 6, 6)), build.input("w", (8, 8, 3, 3))
+    build.output(build.add(Conv((1, 1), (1, 1, 1, 1), (1, 1)), x, w), "y")
+    assert blocked_ops(build) == ["Conv"]
+
+
+@pytest.mark.parametrize("channels", [16, 11])
+def test_depthwise_and_pointwise_become_one(channels: int) -> None:
+    build = GraphBuilder()
+    x = conv(build, build.input("x", (1, 8, 7, 7)), channels)
+    clip = Expression.of("Clip", min=-0.5, max=0.5)
+    deep = conv(build, x, channels, groups=channels, epilogue=clip)
+    build.output(conv(build, deep, 24, 1), "y")
+    assert blocked_ops(build) == ["Block", "BlockedConv", "SeparableConv", "Unblock"]
+
+
+def test_a_depthwise_result_with_two_readers_stays() -> None:
+    build = GraphBuilder()
+    deep = conv(build, build.input("x", (1, 16, 7, 7)), 16, groups=16)
+    build.output(conv(build, deep, 24, 1), "y")
+    build.output(conv(build, deep, 8, 1), "z")
+    assert "SeparableConv" not in blocked_ops(build)
