@@ -12,6 +12,7 @@
 // 2  likewise, but from x[n, groups, cg, ih, iw] without blocks: CB is cg
 // 3  likewise, but with a depthwise convolution of x computed first (see depthwise.h): the product is
 //    1x1 over its results
+// Halves are widened once per strip, weights too, behind the source in `work`.
 // Tiles at the lower and right edge move back to end with the strip and compute anew what is there.
 // Global: strips, chunks of channel blocks, n * groups.
 //
@@ -90,7 +91,6 @@ void copy_strip(__global real* to, __global const storage* x, const int c_blocks
 #endif
 
 // The products of LANES channels for every element of the kernel.
-#define LOAD_WEIGHTS LOADV
 #if TAPS_H * TAPS_W == 1
 #define WINDOW(LANES) MULTIPLY(LANES, first, STEP_H * line, STEP_W * CB, packed, at, sum)
 #else
@@ -154,11 +154,19 @@ __kernel void conv_blocked(
     const int down = rows, across = ow;
 #endif
     for (int block = block_from; block < block_to; block += TILE_B) {
-        __global const storage* packed[TILE_B];  // beyond the last block, the last again
+        __global const real* packed[TILE_B];  // beyond the last block, the last again
+        const int depth = cg * TAPS_H * TAPS_W;
 #pragma unroll
-        for (int i = 0; i < TILE_B; ++i)
-            packed[i] =
-                w + (group * m_blocks + min(block + i, m_blocks - 1)) * cg * TAPS_H * TAPS_W * VW;
+        for (int i = 0; i < TILE_B; ++i) {
+            const int of_block = (group * m_blocks + min(block + i, m_blocks - 1)) * depth * VW;
+#if STORAGE == COMPUTE
+            packed[i] = w + of_block;
+#else
+            __global real* widened = source + c_blocks * plane + i * depth * VW;
+            for (int k = 0; k < depth; ++k) CAT(vstore, VW)(LOADV(w, of_block + k * VW), k, widened);
+            packed[i] = widened;
+#endif
+        }
         for (int ty = 0; ty < down; ty += TILE_Y)
             for (int tx = 0; tx < across; tx += TILE_X) {
                 const int oy = min(ty, down - TILE_Y), ox = min(tx, across - TILE_X);

@@ -22,7 +22,6 @@
 #define LAST 0
 #endif
 
-#define LOAD_WEIGHTS(p, i) CAT(vload, VW)(0, (p) + (i))
 #define PUT(v, p) CAT(vstore, VW)(v, 0, p)
 
 __kernel void conv_blocked_winograd(__global const storage* x, __global const real* u,
@@ -51,7 +50,6 @@ __kernel void conv_blocked_winograd(__global const storage* x, __global const re
         for (int block = 0; block < c_blocks; ++block) {
             __global const storage* pixels = x + (image * c_blocks + block) * ih * iw * VW;
             realV half_way[SIDE][SIDE];
-#pragma unroll
             for (int s = 0; s < SIDE; ++s) {
                 realV d[SIDE], v[SIDE];
                 const bool exists = left + s >= 0 && left + s < iw;
@@ -65,7 +63,6 @@ __kernel void conv_blocked_winograd(__global const storage* x, __global const re
                 for (int r = 0; r < SIDE; ++r) half_way[r][s] = v[r];
             }
             __global real* point = points + (block * room + t) * VW;
-#pragma unroll
             for (int r = 0; r < SIDE; ++r) {
                 realV v[SIDE];
                 transform_input(half_way[r], v);
@@ -111,7 +108,6 @@ __kernel void conv_blocked_winograd(__global const storage* x, __global const re
             const int image = line / rows, row = line - image * rows;
             __global const real* sum = sums + ((block - block_from) * room + t) * VW;
             realV half_way[TILE][SIDE];
-#pragma unroll
             for (int s = 0; s < SIDE; ++s) {
                 realV d[SIDE], v[TILE];
 #pragma unroll
@@ -123,15 +119,11 @@ __kernel void conv_blocked_winograd(__global const storage* x, __global const re
             }
             const int start = (image * m_blocks + block) * oh * ow;
             const int height = min(TILE, oh - row * TILE), width = min(TILE, ow - column * TILE);
-#pragma unroll
-            for (int r = 0; r < TILE; ++r) {
-                if (r >= height) break;
+            for (int r = 0; r < height; ++r) {
                 realV v[TILE];
                 transform_output(half_way[r], v);
                 const int pixel = start + (row * TILE + r) * ow + column * TILE;
-#pragma unroll
-                for (int s = 0; s < TILE; ++s) {
-                    if (s >= width) break;
+                for (int s = 0; s < width; ++s) {
                     const int index = (pixel + s) * VW;
                     realV value = v[s] + bias;
                     EPILOGUE(realV, LOADV_ACCUM, value, index, channel)

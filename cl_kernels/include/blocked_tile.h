@@ -25,7 +25,7 @@
         _Pragma("unroll") for (int l = 0; l < LANES; ++l) {                                       \
             realV weight[TILE_B];                                                                 \
             _Pragma("unroll") for (int i = 0; i < TILE_B; ++i)                                    \
-                weight[i] = LOAD_WEIGHTS(packed[i], at + l * VW);                                 \
+                weight[i] = CAT(vload, VW)(0, packed[i] + at + l * VW);                           \
             _Pragma("unroll") for (int j = 0; j < TILE_Y; ++j)                                    \
                 _Pragma("unroll") for (int k = 0; k < TILE_X; ++k) {                              \
                     const realV value = (realV)(values[j * (down) + k * (across) + l]);           \

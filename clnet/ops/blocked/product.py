@@ -88,6 +88,8 @@ class Product:
             blocks_per_item = ceil_div(m_blocks, parts)
             global_size = (strips, ceil_div(m_blocks, blocks_per_item), images)
             strip = self._strip_elements(ceil_div(out[0], strips), cg)
+            if y.dtype == "float16":  # widened weights
+                strip += tile[0] * w.size // w.shape[0] * self.block
             work = strip * strips * global_size[1] * images * 4
             if work > min(self.device.max_allocation, 1 << 31):
                 return None
