@@ -17,6 +17,7 @@ WITHOUT_GRADIENT = {
         "SoftmaxCrossEntropyGradient",
     },
     "augments samples, ahead of the network": {"AddNoise", "SmoothField", "Warp"},
+    "made of weights that no longer change": {"Block", "BlockedConv", "SeparableConv", "Unblock"},
     "changes states, behind all gradients": {"Update", "UpdateBehind"},
     "runs on the host": {"Compress", "Determinant", "MaxUnpool", "RoiPool", "TopK", "Unique"},
     "whole numbers, bits or new numbers come out": {"BitCast", "NonZero", "RandomNumbers"},
