@@ -59,8 +59,9 @@ def default_tile(window: Window, block: int) -> int:
     """Pixels of a register tile, with as few columns as possible computed twice."""
     registers = 16 if block == 8 else 32
     inner = max(1, window.out[1] - 2)  # most kernels are 3x3 with one column of padding
-    fitting = range(min(4, inner), min(inner, registers // 2 - 1) + 1)
-    return min(fitting, key=lambda x: (ceil_div(inner, x) * (x + 1), -x))
+    wide = 6 if registers == 16 else 12
+    fitting = [x for x in (wide, 4) if x <= inner] or [inner]
+    return min(fitting, key=lambda x: ceil_div(inner, x) * (x + 1))
 
 
 def tile_define(window: Window, pixels: int) -> tuple[Define, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from clnet.calls import Define
@@ -10,6 +10,8 @@ from clnet.ops.lowering import ceil_div
 
 #: Bytes of input that a strip may have: what stays in the cache of a core beside the weights.
 STRIP_BYTES = 160 << 10
+#: What a tile may cost, relative to the cheapest, and still be the default.
+NEAR = 1.06
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,13 @@ def share(
     if weight_bytes <= input_bytes and rows >= needed:
         return min(rows, ceil_div(strips, needed) * needed), 1
     return strips, min(blocks, needed)
+
+
+def common_tile(costs: Mapping[tuple[int, int, int], float]) -> tuple[int, int, int]:
+    """Of register tiles that cost about the least, the one that most layers can share: every other
+    one is a program more to build. Tiles are blocks, rows and columns; costs are relative."""
+    near = [tile for tile, cost in costs.items() if cost <= NEAR]
+    return min(near, key=lambda tile: (tile[1], abs(tile[0] - 2), -tile[2]))
 
 
 def choices(default: int, values: Sequence[int], limit: int) -> tuple[int, ...]:

@@ -22,7 +22,7 @@ from clnet.calls import (
     tunable,
 )  # fmt: skip
 from clnet.device_info import DeviceInfo
-from clnet.ops.blocked.geometry import Window, choices, share
+from clnet.ops.blocked.geometry import Window, choices, common_tile, share
 from clnet.ops.blocked.packing import pack_bias, pack_weights
 from clnet.ops.conv.tiles import channel_tiles
 from clnet.ops.epilogue import epilogue_defines
@@ -120,7 +120,7 @@ class Product:
             )  # fmt: skip
             return Candidate(name, (call,), (work,) if work else (), packed)
 
-        default = next(iter(tiles(strips)))
+        default = common_tile(tiles(strips))
         units = self.device.compute_units
         return tunable(
             make,

@@ -19,7 +19,7 @@ from clnet.calls import (
     tunable,
 )  # fmt: skip
 from clnet.device_info import DeviceInfo
-from clnet.ops.blocked.geometry import Window, choices
+from clnet.ops.blocked.geometry import Window, choices, common_tile
 from clnet.ops.blocked.packing import pack_bias
 from clnet.ops.blocked.product import WORTH_TRYING, blocked_defines
 from clnet.ops.conv.tiles import channel_tiles
@@ -109,7 +109,7 @@ class Winograd:
             )  # fmt: skip
             return Candidate(f"winograd_{self.tile}", (call,), (work,), packed)
 
-        default = next(iter(tiles(chunks)))
+        default = common_tile(tiles(chunks))
         return tunable(
             make,
             {
