@@ -21,15 +21,10 @@ MAX_BYTES = 1 << 36
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """Shape, dtype (a NumPy name out of :data:`DTYPES`) and layout of a tensor.
-
-    ``layout`` is ``"plain"`` (row-major, as ONNX sees it) or a blocked layout such as
-    ``"NCHW16c"`` that a pass assigned; ``shape`` is always the plain shape.
-    """
+    """Shape and dtype (a NumPy name out of :data:`DTYPES`) of a row-major tensor."""
 
     shape: tuple[int, ...]
     dtype: str = "float32"
-    layout: str = "plain"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", tuple(int(d) for d in self.shape))
@@ -71,11 +66,11 @@ class TensorSpec:
         return self.dtype in FLOATS
 
     def with_shape(self, shape: tuple[int, ...]) -> TensorSpec:
-        """The same dtype and layout in another shape."""
+        """The same dtype in another shape."""
         return replace(self, shape=tuple(shape))
 
     def with_dtype(self, dtype: str) -> TensorSpec:
-        """The same shape and layout in another dtype."""
+        """The same shape in another dtype."""
         return replace(self, dtype=dtype)
 
     def __str__(self) -> str:
