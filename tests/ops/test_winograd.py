@@ -10,13 +10,15 @@ from harness import candidate_names, device, run
 
 from clnet.calls import Candidate, Workload
 from clnet.device_info import DeviceInfo
-from clnet.ops import Arg, Case
+from clnet.ops import Arg, Case, Op
+from clnet.ops.blocked import BlockedConv
 from clnet.ops.conv import Conv
 from clnet.ops.conv.winograd_tiles import POINTS, TransformWeights
 from clnet.tensor_spec import TensorSpec
 
 CPU = DeviceInfo(compute_units=2, vector_width=16)
 SAME = Conv((1, 1), (1, 1, 1, 1), (1, 1))
+BLOCKED = BlockedConv((1, 1), (1, 1, 1, 1), (1, 1), 1, 8)
 
 
 def lower(
@@ -67,16 +69,18 @@ def test_equal_transforms_of_a_weight_share_memory() -> None:
 
 @pytest.mark.parametrize("channels", [16, 128, 1024])
 @pytest.mark.parametrize("kind", ["signed", "positive"])
-def test_outputs_are_exact_however_many_channels(channels: int, kind: str) -> None:
+@pytest.mark.parametrize("op", [SAME, BLOCKED], ids=["plain", "blocked"])
+def test_outputs_are_exact_however_many_channels(channels: int, kind: str, op: Op) -> None:
     """The bound holds for every number of channels up to 1024, so none is excluded."""
     low = 0.0 if kind == "positive" else -1.0
     w = np.random.default_rng(0).standard_normal((8, channels, 3, 3))
-    inputs = (Arg((1, channels, 12, 16), low=low), Arg(w.shape, constant=True, values=w), None)
-    case = Case(SAME, inputs)
+    x = (1, channels, 12, 16) if op is SAME else (1, channels // 8, 12, 16, 8)
+    inputs = (Arg(x, low=low), Arg(w.shape, constant=True, values=w), None)
+    case = Case(op, inputs)
     found = [n for n in candidate_names(case) if n.startswith("winograd")]
     assert found or not device().info.is_cpu
     arrays = [a and a.make(np.random.default_rng(0)) for a in inputs]
-    (want,) = SAME.reference(*(None if a is None else a.astype(np.float64) for a in arrays))
+    (want,) = op.reference(*(None if a is None else a.astype(np.float64) for a in arrays))
     for name in found:
         (got,) = run(case, name)
         assert np.abs(got - want).max() <= 1e-5 * np.abs(want).max(), name
