@@ -27,9 +27,9 @@ from clnet.ops.conv.winograd_tiles import TransformWeights
 from clnet.ops.lowering import ceil_div, round_up
 from clnet.tensor_spec import TensorSpec
 
-#: What a CPU could multiply and add in the time that it takes to bring one weight from memory, twice
-#: over since weights that grow for little gain are not worth their room; and that the transforms
-#: take for one channel of a tile, for every point: measured on PoCL.
+#: What a CPU could multiply and add in the time that it takes to bring one weight from memory,
+#: twice over, since weights that grow for little gain are not worth their room; then in the time
+#: that the transforms take for one channel of a tile, for every point. Measured on PoCL.
 WEIGHT_COST = 12
 TRANSFORM_COST = 5
 #: Bytes of points and sums that a work-item should keep in its core's cache.
