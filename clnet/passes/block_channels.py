@@ -61,6 +61,8 @@ class _Blocker:
         assert x is not None
         if x in self.blocks or x.spec.shape[1] >= self.block:
             x = self.blocked(x)
+        elif op.groups > 1:  # a depthwise convolution of a few plain channels is best left so
+            return False
         extras = [self.operand(v, node.output.spec.shape[1]) for v in rest[1:]]
         conv = BlockedConv(op.strides, op.pads, op.dilations, op.groups, self.block, op.epilogue)
         self.add(conv, [x, w, *rest[:1], *extras], node)

@@ -146,6 +146,12 @@ def test_few_maps_and_odd_groups_stay_plain() -> None:
     assert blocked_ops(build) == ["Conv", "Conv"]
 
 
+def test_a_depthwise_convolution_of_few_plain_channels_stays_plain() -> None:
+    build = GraphBuilder()
+    build.output(conv(build, build.input("x", (1, 3, 6, 6)), 3, groups=3), "y")
+    assert blocked_ops(build) == ["Conv"]
+
+
 def test_weights_that_are_not_constant_stay_plain() -> None:
     build = GraphBuilder()
     x, w = build.input("x", (1, 8, 6, 6)), build.input("w", (8, 8, 3, 3))

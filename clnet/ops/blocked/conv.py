@@ -56,6 +56,8 @@ class BlockedConv(Op):
         x, w = inputs[0], inputs[1]
         assert x is not None and w is not None
         plain = x
+        if x.rank == 4 and self.groups > 1:
+            raise ShapeError(f"{x} in {self.groups} groups is not in blocks")
         if x.rank == 5:
             n, b, height, width, block = x.shape
             channels = w.shape[1] * self.groups
