@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from harness import device
 from html_check import check_page
-from tuning.test_tuner import model
+from tuning.test_tuner import model, workloads
 
 import clnet
 from clnet.errors import InputError
@@ -47,15 +47,15 @@ def test_a_session_is_tuned_while_it_runs(tmp_path: Path) -> None:
             np.testing.assert_allclose(session(X)["y"], expected, atol=1e-4)
             runs += 1
         report = tuning.result()
-        assert runs > 1 and max(trials) > 1 and len(report.results) == 3
-        assert session.stats.tuned == 3 and session.stats.bytes_copied == 0
+        assert runs > 1 and max(trials) > 1 and len(report.results) == workloads()
+        assert session.stats.tuned == workloads() and session.stats.bytes_copied == 0
         with session.map_output("y") as y:  # of the last run, which was the old plan's
             np.testing.assert_allclose(y, expected, atol=1e-4)
         session.execute()  # on the input that the old plan had
         with session.map_output("y") as y:
             np.testing.assert_allclose(y, expected, atol=1e-4)
         again = session.tune(60)
-        assert (again.results, again.already_tuned, again.tuned) == ([], 3, 0)
+        assert (again.results, again.already_tuned, again.tuned) == ([], workloads(), 0)
 
 
 def test_other_shapes_keep_their_own_plan(tmp_path: Path) -> None:
@@ -108,11 +108,11 @@ def test_load_tunes_what_is_not_tuned_yet(tmp_path: Path, monkeypatch: pytest.Mo
             Measurer, "race", lambda self, points, rounds: [[1e-3] * rounds] * len(points)
         )
         with clnet.load(path, device(), tune=60) as session:
-            assert opened and session.stats.tuned == 3
+            assert opened and session.stats.tuned == workloads()
             np.testing.assert_allclose(session(X)["y"], expected, atol=1e-4)
     monkeypatch.setattr(Measurer, "open", None)  # whoever measures fails
     with clnet.load(path, device(), tune=60) as session:
-        assert session.stats.tuned == 3
+        assert session.stats.tuned == workloads()
         np.testing.assert_allclose(session(X)["y"], expected, atol=1e-4)
 
 

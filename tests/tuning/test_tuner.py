@@ -120,17 +120,22 @@ def model(path: Path, height: int | str = 20) -> Path:
     return path
 
 
+def workloads() -> int:
+    """Of such a model: its convolutions, and the move out of blocked channels if there is one."""
+    return 3 if device().info.channel_block else 2
+
+
 def test_a_tuned_model_is_remembered_and_measures_nothing(tmp_path: Path) -> None:
     path = model(tmp_path / "two.onnx")
     x = np.random.default_rng(1).normal(size=(1, 3, 20, 24)).astype(np.float32)
     with clnet.load(path, device()) as session:
         before = session(x)["y"]
     report = tune(path, device(), level="fast", budget=60)
-    assert [t.trials > 1 for t in report.results] == [True, True]
-    assert (report.jobs, report.already_tuned) == (2, 0) and report.gain > 0
-    assert len({r.workload for r in store.read(store.user_records())}) == 2
+    assert sum(t.trials > 1 for t in report.results) >= 2
+    assert (report.jobs, report.already_tuned) == (workloads(), 0) and report.gain > 0
+    assert len({r.workload for r in store.read(store.user_records())}) == workloads()
     again = tune(path, device(), level="fast", budget=60)
-    assert (again.results, again.already_tuned) == ([], 2)
+    assert (again.results, again.already_tuned) == ([], workloads())
     code = (
         "import sys, numpy as np, clnet\n"
         "from clnet.tuning.measure import Measurer\n"
@@ -144,7 +149,7 @@ def test_a_tuned_model_is_remembered_and_measures_nothing(tmp_path: Path) -> Non
     done = subprocess.run(
         [sys.executable, "-c", code, str(file)], capture_output=True, text=True, check=True
     )
-    assert done.stdout.split() == ["2"]
+    assert done.stdout.split() == [str(workloads())]
     np.testing.assert_allclose(np.load(file), before, atol=1e-4)
 
 
@@ -157,4 +162,4 @@ def test_where_records_cannot_be_kept_the_tuning_says_so(
     monkeypatch.setattr(store, "append", refused)
     report = tune(model(tmp_path / "two.onnx"), device(), level="fast", budget=20)
     assert report.notes.count("records cannot be kept: Read-only file system") == 1
-    assert len(report.results) == 2
+    assert len(report.results) == workloads()
