@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from functools import lru_cache
+from threading import Lock
 from unittest import mock
 
 import numpy as np
@@ -23,11 +23,20 @@ def device() -> Device:
     return find_device()
 
 
-def plain_layout() -> AbstractContextManager[object]:
-    """While it lasts, sessions leave the layout of tensors alone: the op itself is tested."""
-    return mock.patch(
-        "clnet.session.compile.optimize", lambda graph, precision, _: optimize(graph, precision)
-    )
+_patching = Lock()
+
+
+def plain_session(
+    source: Callable[[], Graph], precision: str, choose: Callable[..., Candidate]
+) -> Session:
+    """A session that leaves the layout of tensors alone: the op itself is tested. Patching is for
+    one thread at a time: two that overlap would leave the patch in place for good."""
+
+    def passes(graph: Graph, precision: str, _: int | None) -> None:
+        optimize(graph, precision)
+
+    with _patching, mock.patch("clnet.session.compile.optimize", passes):
+        return Session(lambda _: source(), device(), precision, choose=choose)
 
 
 def graph_of(case: Case, arrays: list[np.ndarray | None]) -> Graph:
@@ -70,8 +79,7 @@ def candidate_names(case: Case, precision: str = "fp32") -> list[str]:
             names.extend(c.name for c in candidates)
         return candidates[0]
 
-    with plain_layout():
-        Session(lambda _: graph_of(case, arrays), device(), precision, choose=spy).close()
+    plain_session(lambda: graph_of(case, arrays), precision, spy).close()
     return names
 
 
@@ -91,7 +99,7 @@ def run(
         return vary(named[0]) if named and same else candidates[0]
 
     source = graph_of(case, arrays)
-    with plain_layout(), Session(lambda _: source, device(), precision, choose=choose) as session:
+    with plain_session(lambda: source, precision, choose) as session:
         feeds = {i.name: arrays[int(i.name[2:])] for i in session.inputs}
         return list(session.run(feeds).values())
 
