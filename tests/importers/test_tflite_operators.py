@@ -21,7 +21,10 @@ pytest.importorskip("tflite", reason="the extra clnet[tflite] is not installed")
 from importers.tflite_models import Tensor, single
 
 from clnet import ModelError, UnsupportedError
-from clnet.importers.tflite import read_tflite
+from clnet.importers.tflite import (
+    converters,  # noqa: F401  (registers them)
+    read_tflite,
+)
 from clnet.importers.tflite.registry import _CONVERTERS
 from clnet.passes.pipeline import optimize
 
