@@ -14,24 +14,31 @@ from clnet.ops import Arg, Case, Op
 from clnet.ops.blocked import BlockedConv
 from clnet.ops.conv import Conv
 from clnet.ops.conv.winograd_tiles import POINTS, TransformWeights
+from clnet.ops.lowering import ceil_div
 from clnet.tensor_spec import TensorSpec
 
+GPU = DeviceInfo(kind="gpu", compute_units=4)
 CPU = DeviceInfo(compute_units=2, vector_width=16)
 SAME = Conv((1, 1), (1, 1, 1, 1), (1, 1))
-BLOCKED = BlockedConv((1, 1), (1, 1, 1, 1), (1, 1), 1, 8)
+BLOCKED = BlockedConv((1, 1), (1, 1, 1, 1), (1, 1), 1, 16)
 
 
 def lower(
     x: tuple[int, ...],
     m: int,
-    info: DeviceInfo = CPU,
+    info: DeviceInfo = GPU,
     *,
-    op: Conv = SAME,
+    op: Op = SAME,
     kernel: tuple[int, int] = (3, 3),
+    groups: int = 1,
     constant: bool = True,
 ) -> list[Candidate]:
-    specs = TensorSpec(x), TensorSpec((m, x[1] // op.groups, *kernel))
-    workload = Workload(op, (*specs, None), op.infer(*specs, None), (False, constant, False))
+    w = (m, x[1] // groups, *kernel)
+    if isinstance(op, BlockedConv):
+        x = (x[0], ceil_div(x[1], 16), *x[2:], 16)
+    specs = TensorSpec(x), TensorSpec(w)
+    (y,) = op.infer(*specs, None)
+    workload = Workload(op, (*specs, None), (y,), (False, constant, False))
     return op.lower(workload, info)
 
 
@@ -69,16 +76,22 @@ def test_equal_transforms_of_a_weight_share_memory() -> None:
 
 @pytest.mark.parametrize("channels", [16, 128, 1024])
 @pytest.mark.parametrize("kind", ["signed", "positive"])
-@pytest.mark.parametrize("op", [SAME, BLOCKED], ids=["plain", "blocked"])
-def test_outputs_are_exact_however_many_channels(channels: int, kind: str, op: Op) -> None:
+@pytest.mark.parametrize("form", ["gpu", "blocked"])
+def test_outputs_are_exact_however_many_channels(
+    channels: int, kind: str, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The bound holds for every number of channels up to 1024, so none is excluded."""
+    like = {"kind": "gpu", "vector_width": 4} if form == "gpu" else {"kind": "cpu"}
+    monkeypatch.setitem(vars(device()), "info", replace(device().info, **like))  # type: ignore[arg-type]
     low = 0.0 if kind == "positive" else -1.0
     w = np.random.default_rng(0).standard_normal((8, channels, 3, 3))
-    x = (1, channels, 12, 16) if op is SAME else (1, channels // 8, 12, 16, 8)
+    op, x = SAME, (1, channels, 12, 16)
+    if form == "blocked":
+        op, x = BLOCKED, (1, channels // 16, 12, 16, 16)
     inputs = (Arg(x, low=low), Arg(w.shape, constant=True, values=w), None)
     case = Case(op, inputs)
     found = [n for n in candidate_names(case) if n.startswith("winograd")]
-    assert found or not device().info.is_cpu
+    assert len(found) == 2
     arrays = [a and a.make(np.random.default_rng(0)) for a in inputs]
     (want,) = op.reference(*(None if a is None else a.astype(np.float64) for a in arrays))
     for name in found:
@@ -86,14 +99,15 @@ def test_outputs_are_exact_however_many_channels(channels: int, kind: str, op: O
         assert np.abs(got - want).max() <= 1e-5 * np.abs(want).max(), name
 
 
-def test_only_plain_3x3_with_constant_weights() -> None:
+@pytest.mark.parametrize(("op", "info"), [(SAME, GPU), (BLOCKED, CPU)], ids=["gpu", "blocked"])
+def test_only_plain_3x3_with_constant_weights(op: Conv | BlockedConv, info: DeviceInfo) -> None:
     x = (1, 64, 56, 56)
-    assert "winograd_4" in names(x, 64)
-    assert "winograd_4" not in names(x, 64, constant=False)
-    assert "winograd_4" not in names(x, 64, kernel=(3, 2))
-    assert "winograd_4" not in names((1, 64, 56, 3), 64)
+    assert "winograd_4" in names(x, 64, info, op=op)
+    assert "winograd_4" not in names(x, 64, info, op=op, kernel=(3, 2))
     for change in ({"strides": (2, 2)}, {"dilations": (2, 2)}, {"groups": 2}):
-        assert "winograd_4" not in names(x, 64, op=replace(SAME, **change))  # type: ignore[arg-type]
+        other = replace(op, **change)  # type: ignore[arg-type]
+        assert "winograd_4" not in names(x, 64, info, op=other, groups=int("groups" in change) + 1)
+    assert isinstance(op, BlockedConv) or "winograd_4" not in names(x, 64, constant=False)
 
 
 @pytest.mark.parametrize(
@@ -101,19 +115,19 @@ def test_only_plain_3x3_with_constant_weights() -> None:
     [
         ((1, 64, 128, 192), 64, "winograd_4"),
         ((1, 64, 56, 56), 64, "winograd_4"),
-        ((1, 256, 14, 14), 256, "winograd_4"),
+        ((1, 256, 28, 28), 256, "winograd_4"),
         ((1, 1024, 8, 12), 1024, "winograd_2"),  # few pixels, large weights
-        ((1, 512, 7, 7), 512, "winograd_2"),
-        ((1, 3, 128, 192), 64, "channels"),  # few channels
+        ((1, 512, 7, 7), 512, "direct"),
     ],
 )
 def test_order_on_a_cpu(x: tuple[int, ...], m: int, first: str) -> None:
-    found = [n for n in names(x, m) if n != "pointwise"]
+    found = names(x, m, CPU, op=BLOCKED)
     assert found[0] == first and {"winograd_2", "winograd_4"} < set(found)
 
 
-def test_variants_keep_the_limits_of_the_device() -> None:
-    small = replace(CPU, max_allocation=1 << 20)
-    for candidate in lower((1, 32, 56, 56), 32, small):
+@pytest.mark.parametrize(("op", "info"), [(SAME, GPU), (BLOCKED, CPU)], ids=["gpu", "blocked"])
+def test_variants_keep_the_limits_of_the_device(op: Op, info: DeviceInfo) -> None:
+    small = replace(info, max_allocation=1 << 20)
+    for candidate in lower((1, 32, 56, 56), 32, small, op=op):
         assert all(nbytes <= 1 << 20 for nbytes in candidate.workspace), candidate.name
-    assert "winograd_4" not in names((1, 256, 56, 56), 256, small)
+    assert "winograd_4" not in names((1, 256, 56, 56), 256, small, op=op)

@@ -14,10 +14,11 @@ from clnet.ops.conv.winograd import winograd
 
 def candidates(problem: ConvProblem) -> list[Candidate]:
     """All that can compute the problem on its device, the untuned default first."""
-    offered = _on_cpu(problem) if problem.device.is_cpu else _on_gpu(problem)
-    offered.append(blas(problem))
-    faster, slower = winograd(problem)
-    return [c for c in (*faster, *offered, *slower) if c is not None]
+    if problem.device.is_cpu:  # which has Winograd's on blocks of channels
+        offered = [*_on_cpu(problem), blas(problem)]
+    else:
+        offered = [*_on_gpu(problem), blas(problem), *winograd(problem)]
+    return [c for c in offered if c is not None]
 
 
 def _on_cpu(problem: ConvProblem) -> list[Candidate | None]:

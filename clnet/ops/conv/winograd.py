@@ -1,39 +1,85 @@
-"""Which of Winograd's convolutions are offered, and which should be faster than a direct one."""
+"""Winograd's convolution on GPUs: a launch each for the inputs, the products and the outputs. (CPUs
+have it on blocks of channels, in `ops/blocked/`.)"""
 
 from __future__ import annotations
 
-from clnet.calls import Candidate
+import numpy as np
+
+from clnet.calls import Candidate, Define, In, KernelCall, Out, PackedRef, Values, Work, tunable
 from clnet.ops.conv.problem import ConvProblem
-from clnet.ops.conv.winograd_fused import fused
-from clnet.ops.conv.winograd_stages import staged
 from clnet.ops.conv.winograd_tiles import Tiling, tilings
-from clnet.ops.lowering import round_up
+from clnet.ops.lowering import ceil_div, float_defines, grid, options, round_up
 
-#: What a CPU could multiply and add in the time that it takes to bring one weight from memory, and
-#: that the transforms take for one channel of a tile, for every point: measured on PoCL.
-WEIGHT_COST = 6
-TRANSFORM_COST = 12
+#: Floats of a vector in products: 128 bits.
+WIDTH = 4
 
 
-def winograd(problem: ConvProblem) -> tuple[list[Candidate | None], list[Candidate | None]]:
-    """``winograd_4`` and ``winograd_2``: first what should be faster than a direct convolution on a
-    CPU, the fastest ahead, then the others."""
-    found = tilings(problem)
-    if not problem.device.is_cpu:
-        return [], [staged(t) for t in found]
-    found.sort(key=_cost)
-    g = problem.geometry
-    direct = g.n * g.pixels * g.depth * round_up(g.mg, problem.cpu_width)
-    return (
-        [fused(t) for t in found if _cost(t) < direct],
-        [fused(t) for t in found if _cost(t) >= direct],
+def winograd(problem: ConvProblem) -> list[Candidate | None]:
+    """``winograd_4`` and ``winograd_2``, where they can be computed."""
+    return [_staged(t) for t in tilings(problem)]
+
+
+def _staged(tiling: Tiling) -> Candidate | None:
+    """None where the device gives no buffer for what lies between the launches."""
+    problem, g = tiling.problem, tiling.problem.geometry
+    group = problem.device.max_work_group_size
+
+    def make(values: Values) -> Candidate | None:
+        tile_m, vectors = values["TILE_M"], values["VECTORS"]
+        local = (values["LOCAL_X"], values["LOCAL_Y"], 1)
+        if local[0] * local[1] > group:
+            return None
+        lanes = round_up(tiling.tiles, vectors * WIDTH)
+        weights = tiling.weights
+        work = tuple(tiling.points * c * lanes * weights.spec.itemsize for c in (g.cg, g.mg))
+        if not tiling.fits(*work, weights.spec.nbytes):
+            return None
+        sizes = tuple(map(np.int32, (*tiling.sizes, lanes)))
+        defines = (*problem.in_float.defines(), ("TILE", tiling.tile))
+        source = "conv_winograd"
+        points = KernelCall(
+            source, "conv_winograd_input", (In(0), Work(0), *sizes), grid(tiling.tiles, g.cg), None,
+            defines,
+        )  # fmt: skip
+        across = round_up(ceil_div(lanes, vectors * WIDTH), local[0])
+        down = round_up(ceil_div(g.mg, tile_m), local[1])
+        products = KernelCall(
+            "gemm",
+            "gemm_tile",
+            (PackedRef(), Work(0), Work(1), np.float32(1), np.float32(0)),
+            (across, down, tiling.points),
+            local,
+            (
+                *float_defines(tiling.real, problem.device), *_product(g.mg, lanes, g.cg),
+                ("VW", WIDTH), ("TILE_M", tile_m), ("VECTORS", vectors),
+            ),
+        )  # fmt: skip
+        outputs = KernelCall(
+            source,
+            "conv_winograd_output",
+            (Work(1), *problem.bias, Out(), *sizes, *problem.extras),
+            grid(tiling.tiles, g.mg),
+            None,
+            defines,
+        )
+        return Candidate(tiling.name, (points, products, outputs), work, (weights,))
+
+    return tunable(
+        make,
+        {
+            "TILE_M": (4, 8),
+            "VECTORS": (1, 2),
+            "LOCAL_X": options(8 if group >= 64 else 4, (4, 8, 16)),
+            "LOCAL_Y": options(8 if group >= 64 else 1, (1, 4, 8)),
+        },
     )
 
 
-def _cost(tiling: Tiling) -> int:
-    """About how many multiply-adds a CPU could do meanwhile. Few pixels make F(4x4, 3x3) lose,
-    which has four times the weights of a direct convolution; few channels make both lose."""
-    g = tiling.problem.geometry
-    tiles = round_up(tiling.tiles, tiling.problem.cpu_width)
-    products = (tiles + WEIGHT_COST) * g.cg * g.mg
-    return tiling.points * (products + tiles * (g.cg + g.mg) * TRANSFORM_COST)
+def _product(m: int, n: int, k: int) -> tuple[Define, ...]:
+    """The macros of gemm.cl for one product of plain row-major matrices at every point."""
+    return (
+        ("M", m), ("N", n), ("K", k),
+        ("A_MATRIX(z)", "(z)"), ("A_M", k), ("A_K", 1), ("A_ALONG", int(k % 4 == 0)),
+        ("B_MATRIX(z)", "(z)"), ("PANEL", n),
+        ("HAS_C", 0), ("ALPHA_ONE", 1), ("LAST_AXIS", n),
+    )  # fmt: skip

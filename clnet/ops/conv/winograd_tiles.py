@@ -88,11 +88,12 @@ class Tiling:
         """Whether the device gives buffers of so many bytes, within which kernels count in ints."""
         return max(sizes) <= min(self.problem.device.max_allocation, 1 << 31)
 
-    def weights(self, block: int) -> Packed:
-        """The transformed weights in blocks of so many output channels."""
+    @property
+    def weights(self) -> Packed:
+        """The transformed weights: a matrix of all channels for every point."""
         g = self.problem.geometry
-        spec = TensorSpec((self.points, ceil_div(g.mg, block), g.cg, block), self.real)
-        return Packed(1, TransformWeights(self.tile, block), spec)
+        spec = TensorSpec((self.points, g.mg, g.cg, 1), self.real)
+        return Packed(1, TransformWeights(self.tile, 1), spec)
 
 
 def tilings(problem: ConvProblem) -> list[Tiling]:
