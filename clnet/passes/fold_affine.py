@@ -92,21 +92,19 @@ def _constant(value: Value | None) -> np.ndarray | None:
 
 
 def _absorb(node: Node, scale: np.ndarray, shift: np.ndarray) -> None:
-    """Rewrite a node's weights and bias in double precision."""
+    """Rewrite a node's weights and bias in double precision, without so large a copy of them."""
     weights = node.inputs[1]
     assert weights is not None and weights.data is not None
-    data = weights.data.astype(np.float64)
-    rank = data.ndim - 2
+    data = weights.data
+    factors = scale.reshape(-1, *(1,) * (data.ndim - 1))  # [M, C/groups, *kernel]
     if isinstance(node.op, ConvTranspose):  # [C, M/groups, *kernel]
-        per_group = scale.reshape(node.op.groups, 1, -1, *(1,) * rank)
-        grouped = data.reshape(node.op.groups, -1, *data.shape[1:])
-        data = (grouped * per_group).reshape(data.shape)
-    else:  # [M, C/groups, *kernel]
-        data = data * scale.reshape(-1, *(1,) * (rank + 1))
+        data = data.reshape(node.op.groups, -1, *data.shape[1:])
+        factors = scale.reshape(node.op.groups, 1, -1, *(1,) * (data.ndim - 3))
+    out = np.empty(data.shape, data.dtype)
+    np.multiply(data, factors, out=out, dtype=np.float64, casting="same_kind")
     bias = node.inputs[2] if len(node.inputs) > 2 else None
     old = bias.data if bias is not None and bias.data is not None else np.zeros(len(scale))
     new = old.astype(np.float64) * scale + shift
-    dtype = weights.data.dtype
-    folded = Value(f"{weights.name}:folded", weights.spec, data.astype(dtype))
+    folded = Value(f"{weights.name}:folded", weights.spec, out.reshape(weights.spec.shape))
     spec = node.output.spec.with_shape((len(scale),))
-    node.inputs[1:3] = [folded, Value(f"{folded.name}:bias", spec, new.astype(dtype))]
+    node.inputs[1:3] = [folded, Value(f"{folded.name}:bias", spec, new.astype(data.dtype))]

@@ -254,6 +254,22 @@ def test_huge_tensors_are_refused_without_memory(op: str) -> None:
     assert peak < 4 << 20
 
 
+def test_constants_of_one_value_take_no_memory_and_not_too_much_of_the_device_s() -> None:
+    def read(count: int) -> None:
+        nodes = [node("ConstantOfShape", ["s"], [f"w{i}"]) for i in range(count)]
+        nodes += [node("MatMul", ["x", f"w{i}"], [f"y{i}"]) for i in range(count)]
+        given = {"s": np.array([4096, 20000])}
+        read_model_proto(model(nodes, {"x": [1, 4096]}, [f"y{i}" for i in range(count)], given))
+
+    tracemalloc.start()
+    read(1)
+    with pytest.raises(ModelError, match="655360000 bytes of such in all"):
+        read(2)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 << 20
+
+
 @pytest.mark.parametrize("op", ["MaxPool", "AveragePool", "Conv", "ConvTranspose"])
 def test_much_work_over_constants_is_left_to_the_device(op: str) -> None:
     inputs = ["c"] if "Pool" in op else ["c", "w"]

@@ -176,4 +176,4 @@ def write_good(folder: Path) -> list[Path]:
 
 
 if __name__ == "__main__":
-    Format(read_tflite, mutate, write_good).serve()
+    Format(read_tflite, mutate, write_good, steps_apart=1).serve()

@@ -37,11 +37,6 @@ SINGLE = {
         for suffix in ("", "_opset19")
     },
     "test_scan_sum": "Scan before opset 9, which had a batch of its own",
-    **{
-        f"test_{name}": "a weight of over 64 MiB that one ConstantOfShape makes: refused, since "
-        "a file of a few bytes must not take a board's memory"
-        for name in ("bvlc_alexnet", "vgg19", "zfnet512")
-    },
 }
 #: In names of cases of attention that compute in float16.
 HALF = ("fp16", "softmax_precision")

@@ -77,6 +77,7 @@ class Importer:
         #: rounded to integers, by the integers.
         self.elements: dict[Value, int] = {}
         self.rounded: dict[Value, Value] = {}
+        self.filled_bytes = 0  #: of constants that the file only gives a value and a shape
         self._inlined = 0
         self._bytes = 0
 

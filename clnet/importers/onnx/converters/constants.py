@@ -21,6 +21,10 @@ _FORMS: dict[str, tuple[Callable[[OnnxNode, str], Any], str]] = {
 }  # fmt: skip
 #: Elements of a tensor made here.
 MAX_ELEMENTS = 16 << 20
+#: Bytes of all tensors of one value in a model, and of the largest: the device needs them in full,
+#: and the host one at a time, so that they stay below a gigabyte. VGG's weights may be such.
+MAX_FILLED_BYTES = 576 << 20
+MAX_FILLED_TENSOR_BYTES = 400 << 20
 
 
 @converter("Constant")
@@ -120,6 +124,8 @@ def dropout(node: OnnxNode) -> Any:
 def _filled(node: OnnxNode, shape: tuple[int, ...], value: np.ndarray) -> Value:
     """A constant of one value, without memory of its own."""
     spec = TensorSpec(shape, value.dtype.name)
-    if spec.size > MAX_ELEMENTS:
-        raise ModelError(f"a constant {spec}")
+    node.importer.filled_bytes += spec.nbytes
+    total = node.importer.filled_bytes
+    if spec.nbytes > MAX_FILLED_TENSOR_BYTES or total > MAX_FILLED_BYTES:
+        raise ModelError(f"a constant {spec}, with {total} bytes of such in all")
     return node.constant(np.broadcast_to(value, spec.shape))
