@@ -21,13 +21,17 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from clnet.calls import KernelCall, Workload
+import numpy as np
+
+from clnet.calls import KernelCall
+from clnet.graph import GraphBuilder
+from clnet.ops import Op
 from clnet.ops.conv import Conv
 from clnet.ops.gemm import Gemm
 from clnet.runtime.build_worker import start_worker
 from clnet.runtime.devices import Device, find_device
 from clnet.runtime.programs import program_cache
-from clnet.tensor_spec import TensorSpec
+from clnet.session.compile import lowered_workloads
 from clnet.tuning.measure import Measurer
 from clnet.tuning.space import Space
 from clnet.tuning.tuner import Job, Tuned, Tuner
@@ -43,16 +47,24 @@ PRODUCTS = ((1344, 384, 512), (64, 1000, 512), (197, 768, 768))
 BATCH = 100
 
 
-def workloads() -> Iterator[tuple[str, Workload]]:
-    """The twelve."""
+def jobs(device: Device) -> Iterator[tuple[str, Job]]:
+    """The twelve, as models that are nothing else have them on this device."""
     for c, m, size, k, s, groups in CONVOLUTIONS:
         op = Conv((s, s), (k // 2,) * 4, (1, 1), groups)
-        x, w = TensorSpec((1, c, size, size)), TensorSpec((m, c // groups, k, k))
         name = f"conv {c}->{m} {k}x{k}/{s} at {size}" + (" depthwise" if groups > 1 else "")
-        yield name, Workload(op, (x, w), op.infer(x, w), (False, True))
+        yield name, heaviest(op, (1, c, size, size), (m, c // groups, k, k), device)
     for m, n, k in PRODUCTS:
-        gemm, a, b = Gemm(), TensorSpec((m, k)), TensorSpec((k, n))
-        yield f"gemm {m}x{n}x{k}", Workload(gemm, (a, b), gemm.infer(a, b), (False, True))
+        yield f"gemm {m}x{n}x{k}", heaviest(Gemm(), (m, k), (k, n), device)
+
+
+def heaviest(op: Op, x: tuple[int, ...], w: tuple[int, ...], device: Device) -> Job:
+    """What computes a layer: around it lie moves in and out of blocks of channels."""
+    graph = GraphBuilder("layer")
+    weights = np.random.default_rng(0).standard_normal(w, np.float32)
+    graph.output(graph.add(op, graph.input("x", x, "float32"), graph.constant(weights)), "y")
+    lowered = lowered_workloads(graph.graph, device)
+    workload, candidates = max(lowered, key=lambda found: found[0].op.multiply_adds(found[0]))
+    return Job(workload, tuple(candidates))
 
 
 def build(device: Device, job: Job) -> None:
@@ -114,11 +126,10 @@ def main() -> None:
     print(device)
     options.out.mkdir(parents=True, exist_ok=True)
     rows = []
-    for name, workload in workloads():
+    for name, job in jobs(device):
         file = options.out / f"{name.replace('/', ' by ')}.json"
         wanted = not options.words or any(w in name for w in options.words)
         if wanted and not file.exists():
-            job = Job(workload, tuple(workload.candidates(device.info)))
             if options.build:
                 print(name, end=": ", flush=True)
                 build(device, job)

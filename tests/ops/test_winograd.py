@@ -16,6 +16,7 @@ from clnet.ops.conv import Conv
 from clnet.ops.conv.winograd_tiles import POINTS, TransformWeights
 from clnet.ops.lowering import ceil_div
 from clnet.tensor_spec import TensorSpec
+from clnet.tuning.space import Space
 
 GPU = DeviceInfo(kind="gpu", compute_units=4)
 CPU = DeviceInfo(compute_units=2, vector_width=16)
@@ -131,3 +132,9 @@ def test_variants_keep_the_limits_of_the_device(op: Op, info: DeviceInfo) -> Non
     for candidate in lower((1, 32, 56, 56), 32, small, op=op):
         assert all(nbytes <= 1 << 20 for nbytes in candidate.workspace), candidate.name
     assert "winograd_4" not in names((1, 256, 56, 56), 256, small, op=op)
+
+
+@pytest.mark.parametrize("size", [1, 6, 28])
+def test_every_point_of_the_search_space_can_be_asked_for(size: int) -> None:
+    candidates = lower((1, 128, size, size), 128, CPU, op=BLOCKED)
+    assert len(list(Space(candidates, CPU).points())) > len(candidates)

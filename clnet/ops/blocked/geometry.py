@@ -89,5 +89,5 @@ def common_tile(costs: Mapping[tuple[int, int, int], float]) -> tuple[int, int, 
 
 
 def choices(default: int, values: Sequence[int], limit: int) -> tuple[int, ...]:
-    """A tunable's default, then other values up to a limit."""
-    return (default, *(v for v in dict.fromkeys(values) if v != default and v <= limit))
+    """A tunable's default, then other values from 1 to a limit."""
+    return (default, *(v for v in dict.fromkeys(values) if v != default and 1 <= v <= limit))
