@@ -17,7 +17,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="write a model of any format as ONNX",
         description="Reads a model of any format and writes it as ONNX: constants computed,"
         " batch normalisation and transpositions folded away, all shapes fixed. Quantised models"
-        " compute in float32 and round as before. Needs no device.",
+        " compute in float32 and round as before. What a model remembers between runs becomes"
+        " inputs and outputs. Needs no device.",
     )
     add_model_file(parser)
     parser.add_argument("out", metavar="OUT.onnx", type=Path, help="the file to write")
@@ -27,7 +28,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Read, simplify, write."""
-    from clnet.exporters.onnx import to_onnx, write_model
+    from clnet.exporters.onnx import carry_states, to_onnx, write_model
     from clnet.importers import read_model
     from clnet.passes.pipeline import simplify
 
@@ -39,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     with working(f"converting {source}"):
         graph = read_model(source, dict(arguments.shape), arguments.weights)
         simplify(graph)
+        carry_states(graph)
         model = to_onnx(graph)
         write_model(model, out)
     result = {

@@ -101,6 +101,7 @@ class Compiled:
     inputs: dict[str, Region]
     outputs: dict[str, Region]
     states: dict[str, Region]
+    first: dict[str, np.ndarray]  #: what its own states start as
     arena: ArenaPlan
     weight_bytes: int
     build_seconds: float
@@ -188,6 +189,7 @@ class _Compiler:
             {v.name: self.region(v) for v in self.graph.inputs},
             {name: self.region(v) for name, v in self.graph.outputs.items()},
             {v.name: self.region(v) for v in self.graph.states()},
+            {v.name: v.data for v in self.graph.states() if v.data is not None and not self.states},
             arena,
             self.weight_bytes,
             time.perf_counter() - started,

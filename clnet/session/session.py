@@ -150,6 +150,15 @@ class Session:
             self._check_open()
             self._compiled.executable.run()
 
+    def reset(self) -> None:
+        """Let a model that remembers earlier runs (variables of TensorFlow Lite) forget them."""
+        with self._lock:
+            self._check_open()
+            for name, array in self._compiled.first.items():
+                region = self._compiled.states[name]
+                with self._compiled.executable.map(region, write=True) as view:
+                    view[...] = array
+
     @contextmanager
     def map_input(self, name: str) -> Iterator[np.ndarray]:
         """A writable NumPy view of an input's memory, valid inside the block."""
@@ -209,15 +218,19 @@ class Session:
         return self._tuning
 
     def _go_on_with(self, compiled: Compiled) -> bool:
-        """Take another plan for the same shapes, with what inputs and outputs hold; whether it is
-        still wanted."""
+        """Take another plan for the same shapes, with what inputs, outputs and states hold; whether
+        it is still wanted."""
         with self._lock:
             old = self._compiled
             wanted = {n: r.spec for n, r in old.inputs.items()}
             if not self._is_open or wanted != {n: r.spec for n, r in compiled.inputs.items()}:
                 return False
             compiled.executable.transfers = old.executable.transfers
-            for ours, theirs in ((old.inputs, compiled.inputs), (old.outputs, compiled.outputs)):
+            for ours, theirs in (
+                (old.inputs, compiled.inputs),
+                (old.outputs, compiled.outputs),
+                (old.states, compiled.states),
+            ):
                 for name, region in ours.items():
                     old.executable.hand_over(region, compiled.executable, theirs[name])
             self._release()

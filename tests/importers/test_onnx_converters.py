@@ -313,6 +313,14 @@ def test_random_numbers_are_drawn_anew_at_every_run() -> None:
     np.testing.assert_array_equal(evaluate(read_model_proto(proto), {"x": x})["y"], first)
 
 
+def test_pooled_region_of_a_map_of_half_the_size() -> None:
+    """Its corners belong to it: columns 1..4 and rows 1..3 of image 1."""
+    node = helper.make_node("MaxRoiPool", ["x", "r"], ["y"], pooled_shape=[1, 2], spatial_scale=0.5)
+    y = run(node, r=np.array([[1, 2, 2, 8, 6]], np.float32))
+    part = IMAGE[1, :, 1:4, 1:5]
+    np.testing.assert_array_equal(y, part.reshape(1, 4, 3, 2, 2).max((2, 4))[:, :, None])
+
+
 def test_unpooling_undoes_pooling() -> None:
     window = {"kernel_shape": [2, 2], "strides": [2, 2]}
     pool = helper.make_node("MaxPool", ["x"], ["p", "i"], **window)

@@ -457,6 +457,19 @@ def movements() -> list[Case]:
     return cases
 
 
+def detections() -> list[Case]:
+    boxes = np.array([[0, 0, 1, 1], [0, 0.1, 1, 1.1], [1, 1, 0, -0.1], [0, 10, 1, 11]], "f4")
+    scores = np.array([0.9, 0.75, 0.6, 0.95], "f4")
+    given = {"x": boxes, "z": scores, "cn": np.int32(3), "co": np.float32(0.5),
+             "cs": np.float32(0.5)}  # fmt: skip
+    kept = np.array([3, 0, 0], "i4"), np.array([0.95, 0.9, 0], "f4"), np.array(2, "i4")
+    return [
+        case("NON_MAX_SUPPRESSION_V4", given, lambda *_: kept[::2], "NonMaxSuppressionV4Options"),
+        case("NON_MAX_SUPPRESSION_V5", {**given, "cw": np.float32(0)}, lambda *_: kept,
+             "NonMaxSuppressionV5Options"),
+    ]  # fmt: skip
+
+
 def products() -> list[Case]:
     w, b = real(5, 4), real(5)
     return [
@@ -474,7 +487,7 @@ def products() -> list[Case]:
     ]  # fmt: skip
 
 
-CASES = [*images(), *functions(), *movements(), *products()]
+CASES = [*images(), *functions(), *movements(), *products(), *detections()]
 
 
 @pytest.mark.parametrize(
@@ -520,7 +533,8 @@ def check(outputs: Mapping[str, np.ndarray], wants: Sequence[np.ndarray]) -> Non
 
 
 def test_every_operator_has_a_case() -> None:
-    elsewhere = {"QUANTIZE", "DENSIFY", "BITWISE_XOR"}
+    elsewhere = {"QUANTIZE", "DENSIFY", "BITWISE_XOR"}  # and those of test_tflite_recurrent.py
+    elsewhere |= {"SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN"}
     builtin = {name for name, custom in _CONVERTERS if not custom}
     assert builtin == {c.operator for c in CASES} | elsewhere
 

@@ -56,6 +56,8 @@ def many_operators() -> bytes:
         "wq": Tensor.of(rng.integers(-90, 90, (5, 4)).astype(np.int8), scales=[0.01] * 5, axis=0),
         "bq": Tensor.of(rng.integers(-90, 90, 5).astype(np.int32)),
         "g": Tensor((1, 5), "int8", scales=[0.05], zero_points=[-7]),
+        "seen": Tensor((1, 12), is_variable=True), "v": Tensor((1, 2)),
+        "features": weights(4, 4), "times": weights(4, 3),
     }  # fmt: skip
     window = {"Padding": 0, "StrideH": 1, "StrideW": 1, "DilationHFactor": 1, "DilationWFactor": 1,
               "FusedActivationFunction": 1}  # fmt: skip
@@ -75,10 +77,11 @@ def many_operators() -> bytes:
         Op("CONV_2D", ["s", "dense"], ["d"], "Conv2DOptions", window),
         Op("RESHAPE", ["d", "shape"], ["f"], "ReshapeOptions", {"NewShape": [1, 16, 4]}),
         Op("MEAN", ["f", "axes"], ["mean"], "ReducerOptions"),
+        Op("SVDF", ["mean", "features", "times", "", "seen"], ["v"], "SVDFOptions", {"Rank": 2}),
         Op("QUANTIZE", ["mean"], ["q"], "QuantizeOptions"),
         Op("FULLY_CONNECTED", ["q", "wq", "bq"], ["g"], "FullyConnectedOptions"),
     ]  # fmt: skip
-    return model(tensors, ops, ["x"], ["g", "f"])
+    return model(tensors, ops, ["x"], ["g", "f", "v"])
 
 
 @cache

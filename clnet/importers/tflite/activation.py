@@ -10,6 +10,7 @@ from clnet.errors import UnsupportedError
 from clnet.graph import Value
 from clnet.importers.tflite.model import Quantization
 from clnet.importers.tflite.node import TfliteNode
+from clnet.ops.expression import Expression
 
 _NAMES = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT")
 #: Those that only clamp, and where.
@@ -33,6 +34,17 @@ def activate(node: TfliteNode, value: Value, number: int) -> Value:
         low, high = _LIMITS[name]
         result = node.apply("Clip", value, min=low, max=high)
     return result
+
+
+def expression(number: int) -> Expression:
+    """The activation of that number as part of another op."""
+    name = _name(number)
+    if name in ("RELU", "TANH"):
+        return Expression.of(name.capitalize())
+    if name not in _LIMITS:
+        raise UnsupportedError(f"the activation {name} of a recurrent layer")
+    low, high = _LIMITS[name]
+    return Expression.of("Clip", min=low, max=high) if name != "NONE" else Expression(1)
 
 
 def bounds(quantization: Quantization, dtype: str, number: int) -> tuple[float, float]:

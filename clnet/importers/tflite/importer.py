@@ -29,9 +29,13 @@ from clnet.importers.tflite.registry import ALL, Converter, find_converter
 from clnet.importers.tflite.tensors import dtype_of, stored_values
 from clnet.ops import Op
 from clnet.ops.elementwise import elementwise
+from clnet.ops.expression import Expression
+from clnet.ops.update import Update
 
 #: The bytes of all tensors of a model together: no board comes near, and sums stay meaningful.
 MAX_TENSOR_BYTES = 1 << 37
+#: The second operand, which takes the first one's place.
+_ASSIGN = Expression(2)
 
 
 class Importer:
@@ -49,6 +53,7 @@ class Importer:
         self._stored: dict[int, Value] = {}  # constants as stored, and dequantised
         self._real: dict[int, Value] = {}
         self._codes: dict[int, Value] = {}
+        self._variables: dict[int, tuple[Value, Value]] = {}  # what they hold, and will hold
         self._bytes = 0
 
     def run(self) -> Graph:
@@ -79,6 +84,8 @@ class Importer:
         names = unique_names(self.model, self.model.outputs, "output")
         for number, name in zip(self.model.outputs, names, strict=True):
             self.build.output(self._output(number, name), name)
+        for state, value in self._variables.values():  # behind all that read the old values
+            self.add(Update(_ASSIGN), (state, value), f"next_{state.name}")
         return self.build.graph
 
     def real(self, number: int) -> Value:
@@ -113,12 +120,25 @@ class Importer:
         """Whether a tensor is a constant of the file."""
         return number not in self._values and bool(self.model.tensors[number].data.size)
 
+    def variable(self, number: int, shape: tuple[int, ...]) -> Value:
+        """What a variable holds at the beginning of a run; zeros before the first."""
+        tensor = self.model.tensors[number]
+        if not tensor.is_variable or tensor.data.size or number in self._variables:
+            raise UnsupportedError(f"{shown(tensor.name)} is no variable of this operator alone")
+        state = self.build.state(np.broadcast_to(np.float32(0), shape), f"variable_{number}")
+        self._account([state])
+        return state
+
+    def keep(self, number: int, state: Value, value: Value) -> None:
+        """Let a variable hold ``value`` from the end of the run on."""
+        self._variables[number] = state, value
+
     def stored(self, number: int) -> Value:
         """A constant as the file has it."""
         if number not in self._stored:
             tensor = self.model.tensors[number]
             if tensor.is_variable:
-                raise UnsupportedError(f"the variable {shown(tensor.name)}: clnet keeps no state")
+                raise UnsupportedError(f"the variable {shown(tensor.name)} as an input like others")
             if not tensor.data.size and 0 not in tensor.shape:
                 raise ModelError(f"the tensor {shown(tensor.name)} is read before it is computed")
             with faults_are_model_errors():
@@ -202,9 +222,8 @@ class Importer:
         """A result with the operator's fused activation, on the grid of a quantised output."""
         tensor = self.model.tensors[number]
         options = node.operator.options
-        activation = (
-            options.FusedActivationFunction() if hasattr(options, "FusedActivationFunction") else 0
-        )
+        fused = hasattr(options, "FusedActivationFunction") and not converter.activated
+        activation = options.FusedActivationFunction() if fused else 0
         if not is_quantized(tensor):
             if scale is not None and value.spec.is_float:
                 value = node.apply("Mul", value, node.constant(scale, "float32"))
@@ -233,11 +252,14 @@ class Importer:
         tensor = self.model.tensors[number]
         if number not in self._values:
             return self.stored(number)
-        value = self._values[number]
-        if is_quantized(tensor):
-            assert tensor.quantization is not None
-            value = from_codes(self.build, value, tensor.quantization, dtype_of(tensor.type), name)
-        return value
+        value, quantization = self._values[number], tensor.quantization
+        if quantization is None or not quantization.per_tensor or not value.spec.is_float:
+            return value
+        if not is_quantized(tensor):  # an int32 one, whose real numbers operators exchange
+            step = self.build.constant(np.float32(quantization.scale))
+            value = self.add(elementwise("Div"), (value, step), f"{name}:steps")
+            value = self.add(elementwise("Round"), (value,), f"{name}:codes")
+        return from_codes(self.build, value, quantization, dtype_of(tensor.type), name)
 
 
 def _numbered(name: str) -> str:

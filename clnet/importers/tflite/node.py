@@ -68,6 +68,16 @@ class TfliteNode:
         """The inputs of an operator that takes any number of them, but at least one."""
         return [self.input(i) for i in range(max(1, self.count))]
 
+    def variable(self, index: int, shape: tuple[int, ...]) -> Value:
+        """What the variable in input ``index`` holds when a run begins, float32."""
+        if not self.has(index):
+            raise ModelError(f"input {index} is missing")
+        return self.importer.variable(self.operator.inputs[index], shape)
+
+    def keep(self, index: int, state: Value, value: Value) -> None:
+        """Let the variable in input ``index``, of which ``state`` was read, hold ``value``."""
+        self.importer.keep(self.operator.inputs[index], state, value)
+
     def image(self, index: int = 0) -> Value:
         """Input ``index``, which must have four dimensions."""
         value = self.input(index)

@@ -22,25 +22,28 @@ class Converter:
 
     Scaling the inputs ``linear`` by a positive number scales the outputs as much, so that the
     operator may be applied to quantised numbers as they are; ``exact``: it only moves, picks or
-    counts them, so that they need no rounding afterwards.
+    counts them, so that they need no rounding afterwards; ``activated``: the fused activation is
+    part of it rather than applied to its output.
     """
 
     convert: Convert
     linear: tuple[int, ...] = ()
     exact: bool = False
+    activated: bool = False
 
 
 _CONVERTERS: dict[tuple[str, bool], Converter] = {}
 
 
 def converter(
-    *names: str, linear: tuple[int, ...] = (), exact: bool = False, custom: bool = False
-) -> Callable[[Convert], Convert]:
+    *names: str, linear: tuple[int, ...] = (), exact: bool = False, custom: bool = False,
+    activated: bool = False,
+) -> Callable[[Convert], Convert]:  # fmt: skip
     """Decorator: the function converts operators of these names."""
 
     def add(function: Convert) -> Convert:
         for name in names:
-            _CONVERTERS[name, custom] = Converter(function, linear, exact)
+            _CONVERTERS[name, custom] = Converter(function, linear, exact, activated)
         return function
 
     return add

@@ -11,6 +11,11 @@ from clnet.ops.layer_normalization import LayerNormalization
 from clnet.ops.recurrent import Recurrent
 
 _DIRECTIONS = {(False,): "forward", (True,): "reverse", (False, True): "bidirectional"}
+#: Functions that recurrent layers of ONNX may have.
+_ACTIVATIONS = (
+    "Affine", "Elu", "HardSigmoid", "LeakyRelu", "Relu", "Sigmoid", "Softplus", "Softsign", "Tanh",
+    "ThresholdedRelu",
+)  # fmt: skip
 
 
 @spelling(LayerNormalization)
@@ -25,7 +30,6 @@ def layer_normalization(write: NodeWriter) -> str:
     raised = write.add("Add", mean, write.constant(op.epsilon, spec.dtype))
     y = write.add("Mul", write.add("Div", x, write.add("Sqrt", raised)), scale)
     return write.add("Add", y, bias) if bias else y
-
 
 @spelling(Recurrent)
 def recurrent(write: NodeWriter) -> tuple[str, ...]:
@@ -66,6 +70,9 @@ def _activations(
     steps = [step for activation in activations for step in activation.steps]
     if len(steps) != len(activations):
         raise write.unsupported(f"{write.op.label} with an activation of several functions")
+    for step in steps:
+        if step.function not in _ACTIVATIONS:
+            raise write.unsupported(f"{write.op.label} with the activation {step.function}")
     params = [dict(step.params) for step in steps]
     alphas, betas = ([float(p[n]) for p in params if n in p] for n in ("alpha", "beta"))
     return [step.function for step in steps], alphas, betas

@@ -8,6 +8,7 @@ from clnet.errors import ModelError
 from clnet.importers.onnx.node import OnnxNode
 from clnet.importers.onnx.registry import converter
 from clnet.ops.non_max_suppression import NonMaxSuppression
+from clnet.ops.roi_pool import RoiPool
 from clnet.ops.top_k import TopK
 
 
@@ -30,3 +31,11 @@ def non_max_suppression(node: OnnxNode) -> Any:
         score_threshold=float(node.scalar(4)) if node.has(4) else None,
     )
     return node.add(op, node.input(0), node.input(1))
+
+
+@converter("MaxRoiPool")
+def max_roi_pool(node: OnnxNode) -> Any:
+    size = node.integers("pooled_shape")
+    if len(size) != 2:
+        raise ModelError(f"a region in {list(size)} parts")
+    return node.add(RoiPool(size, node.real("spatial_scale", 1.0)), node.input(0), node.input(1))
