@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from clnet.errors import ClnetError, UnsupportedError
 from clnet.graph import GraphBuilder, Node, Value
+from clnet.ops.base import Op
 from clnet.ops.elementwise import elementwise
 from clnet.ops.reduce import Reduce
 from clnet.ops.reshape import Reshape
@@ -23,10 +24,21 @@ def gradients(build: GraphBuilder, loss: Value, wrt: Sequence[Value]) -> dict[Va
     """
     if loss.spec.size != 1:
         raise ClnetError(f"a loss has one element, {loss.name} is {loss.spec}")
-    nodes = list(build.graph.nodes)
-    needed = _influenced(nodes, wrt)
     one = build.constant(np.ones(loss.spec.shape, loss.spec.dtype))
-    parts: dict[Value, list[Value]] = {loss: [one]}
+    result = _pulled_back(build, list(build.graph.nodes), {loss: one}, wrt)
+    for value in wrt:
+        if value not in result:
+            raise ClnetError(f"{loss.name} does not depend on {value.name}")
+    return result
+
+
+def _pulled_back(
+    build: GraphBuilder, nodes: Sequence[Node], ends: Mapping[Value, Value], wrt: Sequence[Value]
+) -> dict[Value, Value]:
+    """The gradients of those of ``wrt`` on which ``ends`` depend through ``nodes``, from the
+    gradients of ``ends``."""
+    needed = _influenced(nodes, wrt)
+    parts = {value: [grad] for value, grad in ends.items()}
     for node in reversed(nodes):
         if not any(v in needed and v in parts for v in node.outputs):
             continue
@@ -34,11 +46,8 @@ def gradients(build: GraphBuilder, loss: Value, wrt: Sequence[Value]) -> dict[Va
         for value, grad in zip(node.inputs, _vjp(build, node, grads), strict=False):
             if value is not None and grad is not None and value in needed:
                 parts.setdefault(value, []).append(_sum_to(build, grad, value.spec.shape))
-    result = {v: _total(build, parts, v) for v in wrt}
-    for value, grad in result.items():
-        if grad is None:
-            raise ClnetError(f"{loss.name} does not depend on {value.name}")
-    return {v: g for v, g in result.items() if g is not None}
+    totals = {v: _total(build, parts, v) for v in wrt}
+    return {v: g for v, g in totals.items() if g is not None}
 
 
 def _influenced(nodes: Sequence[Node], wrt: Sequence[Value]) -> set[Value]:
@@ -53,11 +62,24 @@ def _influenced(nodes: Sequence[Node], wrt: Sequence[Value]) -> set[Value]:
 def _vjp(
     build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
 ) -> tuple[Value | None, ...]:
+    written_out = type(node.op).expand is not Op.expand
     try:
-        result: tuple[Value | None, ...] = node.op.vjp(build, node, grads)
+        result = (_through_expansion if written_out else node.op.vjp)(build, node, grads)
     except NotImplementedError:
         raise UnsupportedError(f"{node.op.label} has no gradient", node=node.name) from None
-    return result
+    return tuple(result)
+
+
+def _through_expansion(
+    build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
+) -> tuple[Value | None, ...]:
+    """The gradients of the inputs of a node whose op is written out in others."""
+    first = len(build.graph.nodes)
+    outputs = node.op.expand(build, *node.inputs)
+    ends = {o: g for o, g in zip(outputs, grads, strict=True) if o is not None and g is not None}
+    wrt = list(dict.fromkeys(v for v in node.inputs if v is not None and v.spec.is_float))
+    found = _pulled_back(build, build.graph.nodes[first:], ends, wrt)
+    return tuple(v and found.pop(v, None) for v in node.inputs)  # a value read twice: once
 
 
 def _total(build: GraphBuilder, parts: dict[Value, list[Value]], value: Value) -> Value | None:

@@ -66,6 +66,11 @@ class Op:
         """Append the gradient's nodes: from d loss/d outputs to d loss/d inputs (None: no way)."""
         raise NotImplementedError(f"{type(self).__name__} has no gradient")
 
+    def expand(self, build: GraphBuilder, *inputs: Value | None) -> tuple[Value | None, ...]:
+        """Append the op written out in others, of which each has a gradient, and return its outputs
+        (None: one that has none). In place of ``vjp``, for ops that only inference is tuned for."""
+        raise NotImplementedError(f"{type(self).__name__} has no gradient")
+
     def in_half(self) -> Op:
         """The op once float32 became float16 around it: itself, unless it names a dtype."""
         return self

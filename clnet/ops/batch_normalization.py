@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,7 +27,7 @@ from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.blas import blas_usable
 from clnet.ops.checks import one_float_dtype, per_channel, present
-from clnet.ops.elementwise import elementwise
+from clnet.ops.elementwise import calculate
 from clnet.ops.lowering import ceil_div, float_defines, grid
 from clnet.ops.reduce import Reduce
 from clnet.ops.reshape import Reshape
@@ -102,9 +103,7 @@ class BatchNormalization(Op):
         assert x is not None and grad is not None
         channels = Reshape((x.spec.shape[1], *(1,) * (x.spec.rank - 2)))
         scale, _, mean, var = (build.add(channels, v) for v in node.inputs[1:])
-
-        def apply(function: str, *operands: Value | None, **params: float) -> Any:
-            return build.add(elementwise(function, **params), *operands)
+        apply = partial(calculate, build)
 
         def total(value: Value) -> Any:
             axes = (0, *range(2, value.spec.rank))

@@ -15,7 +15,10 @@ from clnet.errors import ShapeError
 from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.checks import normal_axis, present
+from clnet.ops.concat import Concat
+from clnet.ops.elementwise import calculate
 from clnet.ops.lowering import float_defines, grid, index_text
+from clnet.ops.slice import Slice
 from clnet.ops.strided_copy import CARRIERS
 from clnet.tensor_spec import TensorSpec
 
@@ -100,11 +103,36 @@ class CumProd(CumSum):
     """Products in place of the sums."""
 
     product: ClassVar[bool] = True
-    vjp = Op.vjp  # there is none
+    vjp = Op.vjp  # but for its expansion, there is none
+
+    def expand(self, build: GraphBuilder, *inputs: Value | None) -> tuple[Value | None, ...]:
+        """Products of one, two, four… neighbours: exact where elements are zero, too."""
+        (y,) = inputs
+        assert y is not None
+        axis, shape = normal_axis(self.axis, y.spec.rank), y.spec.shape
+        count = shape[axis]
+
+        def moved(value: Value, by: int) -> Value:
+            """Each element ``by`` places further on, and ones where there is none."""
+            ones = np.ones((*shape[:axis], by, *shape[axis + 1 :]), value.spec.dtype)
+            start, end = (by, count) if self.reverse else (0, count - by)
+            parts = [build.constant(ones), build.add(Slice((start,), (end,), (axis,)), value)]
+            result: Value = build.add(Concat(axis), *(reversed(parts) if self.reverse else parts))
+            return result
+
+        if self.exclusive:
+            y = moved(y, 1)
+        width = 1
+        while width < count:
+            y = calculate(build, "Mul", y, moved(y, width))
+            width *= 2
+        return (y,)
 
     @classmethod
     def cases(cls) -> Iterable[Case]:
         for exclusive, reverse in ((False, False), (True, True)):
-            yield Case(cls(1, exclusive, reverse), (Arg((3, 9, 4)),))
+            yield Case(cls(1, exclusive, reverse), (Arg((3, 9, 4)),), differentiable=True)
+            zeros = Arg(values=[1, -2, 0, 3, 0, 0.5])
+            yield Case(cls(0, exclusive, reverse), (zeros,), differentiable=True)
             yield Case(cls(0, exclusive, reverse), (Arg((5, 9), "int32", -(2**31), 2**31 - 1),))
         yield Case(cls(-1), (Arg((2, 33), "int64", -3, 3),))

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -33,6 +34,13 @@ from clnet.tensor_spec import TensorSpec
 def elementwise(function: str, **params: float | int) -> Elementwise:
     """The op for one function of the table."""
     return Elementwise(Expression.of(function, **params))
+
+
+def calculate(
+    build: GraphBuilder, function: str, *operands: Value | None, **params: float | int
+) -> Any:
+    """Append one function of the table, and return its value."""
+    return build.add(elementwise(function, **params), *operands)
 
 
 @register

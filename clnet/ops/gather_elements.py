@@ -11,8 +11,10 @@ import numpy as np
 from clnet.calls import Candidate, In, KernelCall, Out, Workload
 from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
+from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.checks import normal_axis, present
+from clnet.ops.elementwise import calculate
 from clnet.ops.lowering import grid, index_text, strides_of
 from clnet.ops.strided_copy import CARRIERS
 from clnet.tensor_spec import TensorSpec
@@ -60,10 +62,22 @@ class GatherElements(Op):
         name, args = "gather_elements", (In(0), In(1), Out())
         return [Candidate(name, (KernelCall(name, name, args, grid(y.size), None, defines),))]
 
+    def vjp(
+        self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
+    ) -> tuple[Value | None, ...]:
+        from clnet.ops.scatter_elements import ScatterElements  # each needs the other
+
+        x, indices = node.inputs
+        assert x is not None
+        extent = x.spec.shape[self.axis]
+        inside = calculate(build, "Clip", indices, min=-extent, max=extent - 1)
+        zeros = build.constant(np.zeros(x.spec.shape, x.spec.dtype))
+        return build.add(ScatterElements(self.axis, "add"), zeros, inside, grads[0]), None
+
     @classmethod
     def cases(cls) -> Iterable[Case]:
         wild = Arg((2, 7, 3), "int64", -7, 9)
-        yield Case(cls(1), (Arg((2, 4, 3)), wild))
+        yield Case(cls(1), (Arg((2, 4, 3)), wild), differentiable=True)
         yield Case(cls(-1), (Arg((3, 9, 5), "uint8", 0, 255), wild))
         yield Case(cls(0), (Arg((6,), "int64", -(2**40), 2**40), Arg((9,), "int32", -6, 6)))
 

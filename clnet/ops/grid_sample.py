@@ -12,8 +12,10 @@ import numpy as np
 from clnet.calls import Candidate, In, KernelCall, Out, Workload
 from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
+from clnet.graph import GraphBuilder, Value
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.checks import one_float_dtype, present
+from clnet.ops.grid_sample_expansion import expanded
 from clnet.ops.lowering import ceil_div, float_defines, grid
 from clnet.tensor_spec import TensorSpec
 
@@ -112,15 +114,25 @@ class GridSample(Op):
         call = KernelCall("grid_sample", "grid_sample", args, size, None, defines)
         return [Candidate("grid_sample", (call,))]
 
+    def expand(self, build: GraphBuilder, *inputs: Value | None) -> tuple[Value | None, ...]:
+        x, places = inputs
+        assert x is not None and places is not None
+        return (expanded(build, self, x, places, _FAR),)
+
     @classmethod
     def cases(cls) -> Iterable[Case]:
         image, volume, line = Arg((2, 5, 6, 7)), Arg((2, 2, 3, 4, 5)), Arg((1, 3, 9))
         places = Arg((2, 9, 8, 2), low=-1.6, high=1.6)
         for i, mode in enumerate(TAPS):
             for j, padding in enumerate(PADDINGS):
-                yield Case(cls(mode, padding, (i + j) % 2 == 1), (image, places), 1e-4)
-        yield Case(cls("linear", "zeros"), (volume, Arg((2, 3, 3, 4, 3), low=-1.3, high=1.3)), 1e-4)
-        yield Case(cls("cubic", "border"), (line, Arg((1, 11, 1), low=-1.3, high=1.3)), 1e-4)
+                # Whoever is nearest says nothing of the place.
+                moves = (0,) if mode == "nearest" else True
+                op = cls(mode, padding, (i + j) % 2 == 1)
+                yield Case(op, (image, places), 1e-4, differentiable=moves)
+        places = Arg((2, 3, 3, 4, 3), low=-1.3, high=1.3)
+        yield Case(cls("linear", "zeros"), (volume, places), 1e-4, differentiable=True)
+        places = Arg((1, 11, 1), low=-1.3, high=1.3)
+        yield Case(cls("cubic", "border"), (line, places), 1e-4, differentiable=True)
         wild = [[[[0, 0], [2.5, 1.25], [-1, 3], [1e30, 0], [float("nan"), 1]]]]
         yield Case(cls(pixels=True), (Arg((1, 2, 4, 5)), Arg((1, 1, 5, 2), values=wild)))
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from clnet.calls import Candidate, In, KernelCall, Out, Values, Workload, tunable
 from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
+from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.checks import normal_axis, one_float_dtype, present
+from clnet.ops.elementwise import calculate
 from clnet.ops.lowering import float_defines
+from clnet.ops.reduce import Reduce
 from clnet.ops.rows import group_options, row_launch, width_options
 from clnet.tensor_spec import TensorSpec
 
@@ -71,11 +75,34 @@ class LayerNormalization(Op):
         candidate = tunable(make, {"VW": width_options(count, device), "GROUP": groups})
         return [candidate] if candidate else []
 
+    def vjp(
+        self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
+    ) -> tuple[Value | None, ...]:
+        # With n = (x - mean) / deviation, and g = dy * scale, which is n's gradient:
+        # dx = (g - mean(g) - n * mean(g * n)) / deviation.
+        x, scale, _ = node.inputs
+        assert x is not None
+        apply = partial(calculate, build)
+        axis = normal_axis(self.axis, x.spec.rank)
+        mean = Reduce("Mean", tuple(range(axis, x.spec.rank)))
+        rest = apply("Sub", x, build.add(mean, x)) if self.centred else x
+        variance = build.add(mean, apply("Mul", rest, rest))
+        factor = apply("Reciprocal", apply("Sqrt", apply("Shift", variance, offset=self.epsilon)))
+        normal = apply("Mul", rest, factor)
+        inner = apply("Mul", grads[0], scale)
+        across = apply("Mul", normal, build.add(mean, apply("Mul", inner, normal)))
+        left = apply("Sub", inner, across)
+        if self.centred:
+            left = apply("Sub", left, build.add(mean, inner))
+        return apply("Mul", left, factor), apply("Mul", grads[0], normal), grads[0]
+
     @classmethod
     def cases(cls) -> Iterable[Case]:
         for centred in (True, False):
-            yield Case(cls(-1, centred=centred), (Arg((3, 7, 200)), Arg((200,)), Arg((200,))))
-            yield Case(cls(1, 1e-2, centred), (Arg((2, 3, 5)), Arg((3, 5)), None))
+            op, rows = cls(-1, centred=centred), Arg((200,))
+            yield Case(op, (Arg((3, 7, 200)), rows, rows), differentiable=True)
+            op = cls(1, 1e-2, centred)
+            yield Case(op, (Arg((2, 3, 5)), Arg((3, 5)), None), differentiable=True)
         shifted = Arg((4, 300), low=30, high=32)  # a variance far below the mean's square
         yield Case(cls(), (shifted, Arg((300,)), Arg((300,))), 1e-4, 5e-2)
         yield Case(cls(0), (Arg((1,)), Arg((1,)), None))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +16,7 @@ from clnet.errors import ShapeError
 from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.checks import one_float_dtype, present
-from clnet.ops.elementwise import elementwise
+from clnet.ops.elementwise import calculate
 from clnet.ops.lowering import float_defines, grid
 from clnet.ops.pooling import AveragePool
 from clnet.ops.reshape import Reshape
@@ -78,9 +79,7 @@ class LRN(Op):
         # by windows turned round, of g x s^(-beta - 1).
         (x,), grad = node.inputs, grads[0]
         assert x is not None
-
-        def apply(function: str, *operands: Value | None, **params: float) -> Any:
-            return build.add(elementwise(function, **params), *operands)
+        apply = partial(calculate, build)
 
         def power(exponent: float) -> Any:
             return build.constant(np.asarray(exponent, x.spec.dtype))

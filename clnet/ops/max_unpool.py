@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,8 +12,12 @@ import numpy as np
 from clnet.calls import Candidate, HostCall, In, Out, Workload
 from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
+from clnet.graph import GraphBuilder, Value
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.checks import present
+from clnet.ops.elementwise import calculate
+from clnet.ops.reshape import Reshape
+from clnet.ops.scatter_elements import ScatterElements
 from clnet.tensor_spec import TensorSpec
 
 
@@ -49,6 +54,19 @@ class MaxUnpool(Op):
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
         return [Candidate("host", (HostCall(self.reference, (In(0), In(1)), (Out(),)),))]
 
+    def expand(self, build: GraphBuilder, *inputs: Value | None) -> tuple[Value | None, ...]:
+        x, positions = inputs
+        assert x is not None
+        maps, size = x.spec.shape[0] * x.spec.shape[1], math.prod(self.size)
+        rows = Reshape((maps, math.prod(x.spec.shape[2:])))
+        places, outside = build.add(rows, positions), build.constant(np.int64(size))
+        before = calculate(build, "Less", places, build.constant(np.int64(0)))
+        places = calculate(build, "Where", before, outside, places)  # not counted from the end
+        empty = build.constant(np.zeros((maps, size), x.spec.dtype))
+        y = build.add(ScatterElements(1), empty, places, build.add(rows, x))
+        return (build.add(Reshape((*x.spec.shape[:2], *self.size)), y),)
+
     @classmethod
     def cases(cls) -> Iterable[Case]:
-        yield Case(cls((4, 6)), (Arg((2, 3, 2, 3)), Arg((2, 3, 2, 3), "int64", -2, 26)))
+        positions = Arg((2, 3, 2, 3), "int64", -2, 26)
+        yield Case(cls((4, 6)), (Arg((2, 3, 2, 3)), positions), differentiable=True)

@@ -23,10 +23,12 @@ from clnet.calls import (
 )
 from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
+from clnet.graph import GraphBuilder, Value
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.checks import one_float_dtype, present
 from clnet.ops.expression import Expression
 from clnet.ops.lowering import float_defines, options
+from clnet.ops.recurrent_expansion import expanded
 from clnet.ops.rows import width_options
 from clnet.tensor_spec import TensorSpec
 
@@ -222,6 +224,9 @@ class Recurrent(Op):
             body = " ".join(["const T e0 = value;", *lines, f"value = e{whole.result};"])
             yield (f"ACTIVATE_{i}(T, value)", f"{{ {body} }}")
 
+    def expand(self, build: GraphBuilder, *inputs: Value | None) -> tuple[Value | None, ...]:
+        return expanded(build, self, *inputs)
+
     @classmethod
     def cases(cls) -> Iterable[Case]:
         sigmoid, tanh, relu = (Expression.of(f) for f in ("Sigmoid", "Tanh", "Relu"))
@@ -230,7 +235,7 @@ class Recurrent(Op):
             state = Arg((1, 4, 5))
             given = Arg((2, 4, 1, gates, 5)), Arg((1, 5, gates, 5), low=-0.3, high=0.3)
             op = cls(cell, (True,), both[cell])
-            yield Case(op, (*given, state, None, None, None, None))
+            yield Case(op, (*given, state, *(None,) * 4), differentiable=True)
             state = Arg((2, 2, 32))
             weights = Arg((2, 32, gates, 32), low=-0.3, high=0.3, constant=True)
             memory = state if cell == "LSTM" else None
@@ -238,16 +243,17 @@ class Recurrent(Op):
             bias = Arg((2, 32)) if cell == "GRU" else None
             lengths = Arg(dtype="int32", values=[3, 0])
             op = cls(cell, (False, True), both[cell], 0.7, cell == "GRU", cell == "LSTM")
-            gates_of = Arg((3, 2, 2, gates, 32))
-            yield Case(op, (gates_of, weights, state, memory, peepholes, bias, lengths))
+            inputs = Arg((3, 2, 2, gates, 32)), weights, state, memory, peepholes, bias, lengths
+            yield Case(op, inputs, differentiable=True)
         given = Arg((2, 2, 1, 3, 32)), Arg((1, 32, 3, 32), low=-0.3, high=0.3, constant=True)
-        yield Case(cls("GRU", (False,), both["GRU"]), (*given, *(None,) * 5))
+        op = cls("GRU", (False,), both["GRU"])
+        yield Case(op, (*given, *(None,) * 5), differentiable=True)
         weights = Arg((1, 200, 4, 200), low=-0.3, high=0.3, constant=True)
-        inputs = (Arg((3, 1, 1, 4, 200)), weights)
-        yield Case(cls("LSTM", (False,), both["LSTM"]), (*inputs, *(None,) * 5))
+        wide = Arg((3, 1, 1, 4, 200)), weights
+        yield Case(cls("LSTM", (False,), both["LSTM"]), (*wide, *(None,) * 5))
         odd = (Expression.of("HardSigmoid", alpha=0.3), relu, Expression.of("Affine", alpha=0.5))
-        inputs = Arg((2, 1, 1, 4, 6)), Arg((1, 6, 4, 6))
-        yield Case(cls("LSTM", (True,), odd), (*inputs, *(None,) * 5))
+        given = Arg((2, 1, 1, 4, 6)), Arg((1, 6, 4, 6))
+        yield Case(cls("LSTM", (True,), odd), (*given, *(None,) * 5), differentiable=True)
 
 
 @dataclass(frozen=True)

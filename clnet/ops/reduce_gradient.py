@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.cast import Cast
-from clnet.ops.elementwise import elementwise
+from clnet.ops.elementwise import calculate
 from clnet.ops.expand import Expand
 from clnet.ops.reshape import Reshape
 
@@ -18,10 +19,7 @@ def reduce_vjp(build: GraphBuilder, op: Any, node: Node, grad: Value | None) -> 
     """The gradient of the input of ``node``, which computes the Reduce ``op``."""
     (x,) = node.inputs
     assert x is not None and grad is not None
-
-    def apply(function: str, *operands: Value, **params: float) -> Any:
-        return build.add(elementwise(function, **params), *operands)
-
+    apply = partial(calculate, build)
     kept = tuple(1 if d in op.axes else n for d, n in enumerate(x.spec.shape))
     g, y = build.add(Reshape(kept), grad), build.add(Reshape(kept), node.output)
     count = math.prod(x.spec.shape[a] for a in op.axes)

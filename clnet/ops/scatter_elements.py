@@ -12,10 +12,12 @@ import numpy as np
 from clnet.calls import Candidate, Define, HostCall, In, KernelCall, Out, Workload
 from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
+from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.checks import normal_axis, present
 from clnet.ops.gather_elements import check_places
 from clnet.ops.lowering import STORAGE_TYPES, float_defines, grid, index_text, strides_of
+from clnet.ops.scatter_gradient import scatter_vjp
 from clnet.ops.strided_copy import CARRIERS, View, copy_call
 from clnet.tensor_spec import TensorSpec
 
@@ -117,11 +119,19 @@ class ScatterElements(Op):
         size = grid(math.prod(rows))
         return KernelCall("scatter_elements", "scatter_elements", args, size, None, defines)
 
+    def vjp(
+        self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
+    ) -> tuple[Value | None, ...]:
+        return scatter_vjp(build, self, node, grads[0])
+
     @classmethod
     def cases(cls) -> Iterable[Case]:
         wild = Arg((2, 7, 3), "int64", -6, 7)
         for reduction in REDUCTIONS:
-            yield Case(cls(1, reduction), (Arg((2, 4, 3)), wild, Arg((2, 7, 3))))
+            floats = Arg((2, 4, 3)), wild, Arg((2, 7, 3))
+            yield Case(cls(1, reduction), floats, differentiable=True)
+            column = Arg((4, 3)), Arg((3, 1), "int32", -4, 4), Arg((3, 3))
+            yield Case(cls(0, reduction), column, differentiable=True)
             integers = Arg((5, 9), "int32", -9, 9), Arg((3, 1), "int32", -5, 5)
             yield Case(cls(0, reduction), (*integers, Arg((3, 9), "int32", -9, 9)))
         pairs = Arg((6, 2), "int64", -(2**40), 2**40), Arg((3, 2), "int64", -(2**40), 2**40)

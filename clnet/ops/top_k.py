@@ -10,8 +10,10 @@ import numpy as np
 from clnet.calls import Candidate, HostCall, In, Out, Workload
 from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
+from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.checks import normal_axis
+from clnet.ops.scatter_elements import ScatterElements
 from clnet.tensor_spec import TensorSpec
 
 
@@ -52,8 +54,16 @@ class TopK(Op):
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
         return [Candidate("host", (HostCall(self.reference, (In(),), (Out(0), Out(1))),))]
 
+    def vjp(
+        self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
+    ) -> tuple[Value | None, ...]:
+        (x,) = node.inputs
+        assert x is not None
+        zeros = build.constant(np.zeros(x.spec.shape, x.spec.dtype))
+        return (build.add(ScatterElements(self.axis), zeros, node.outputs[1], grads[0]),)
+
     @classmethod
     def cases(cls) -> Iterable[Case]:
-        yield Case(cls(3, axis=1), (Arg((2, 7, 3)),))
+        yield Case(cls(3, axis=1), (Arg((2, 7, 3)),), differentiable=True)
         yield Case(cls(4, largest=False), (Arg((3, 9), "int64", 0, 4),))
         yield Case(cls(5), (Arg((3, 9), "int32", 0, 4),))

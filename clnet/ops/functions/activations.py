@@ -79,7 +79,8 @@ row("HardSigmoid", 1,
     lambda x, alpha, beta: np.clip(alpha * x + beta, 0, 1),
     params={"alpha": 0.2, "beta": 0.5})  # fmt: skip
 row("Affine", 1, "{0} * ({T}){alpha} + ({T}){beta}", lambda x, alpha, beta: alpha * x + beta,
-    params={"alpha": 1.0, "beta": 0.0})  # fmt: skip
+    params={"alpha": 1.0, "beta": 0.0}, gradient=chain("AffineGradient g"))  # fmt: skip
+row("AffineGradient", 1, "{0} * ({T}){alpha}", lambda g, alpha: alpha * g, params={"alpha": 1.0})
 row("HardSwish", 1, "{0} * " + _clipped("({0} / ({T})6 + ({T})0.5f)", "({T})0", "({T})1"),
     lambda x: x * np.clip(x / 6 + 0.5, 0, 1), domain=(-5.0, 5.0),
     gradient=chain("HardSwishGradient 0 g"))  # fmt: skip
