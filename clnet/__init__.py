@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from clnet.errors import (
     BuildError,
     ClnetError,
+    DataError,
     DeviceError,
     InputError,
     ModelError,
@@ -32,6 +33,7 @@ __all__ = [
     "Augmentation",
     "BuildError",
     "ClnetError",
+    "DataError",
     "DeviceError",
     "EarlyStop",
     "Input",

@@ -37,6 +37,10 @@ class InputError(ClnetError):
     """What the caller passed does not fit the session: name, shape, dtype or value."""
 
 
+class DataError(InputError):
+    """Samples or targets that a network cannot be trained on."""
+
+
 class TrainingError(ClnetError):
     """Training that cannot go on: its loss is no number any more."""
 

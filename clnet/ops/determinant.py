@@ -10,8 +10,10 @@ import numpy as np
 from clnet.calls import Candidate, HostCall, In, Out, Workload
 from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
+from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.checks import one_float_dtype, present
+from clnet.ops.host_gradient import host_vjp
 from clnet.tensor_spec import TensorSpec
 
 
@@ -35,7 +37,23 @@ class Determinant(Op):
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
         return [Candidate("host", (HostCall(self.reference, (In(),), (Out(),)),))]
 
+    def vjp(
+        self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
+    ) -> tuple[Value | None, ...]:
+        return host_vjp(build, node, grads[0])
+
+    def pull_back(self, x: np.ndarray, dy: np.ndarray) -> np.ndarray:
+        """The gradient of x: cofactors, which singular matrices have, too."""
+        u, singular, v = np.linalg.svd(x.astype(np.float64))
+        count = x.shape[-1]
+        others = np.where(np.eye(count, dtype=bool), 1, singular[..., None, :]).prod(-1)
+        turned = np.linalg.det(u) * np.linalg.det(v)
+        cofactors = (u * others[..., None, :]) @ v
+        result: np.ndarray = cofactors * (turned * dy)[..., None, None]
+        return result
+
     @classmethod
     def cases(cls) -> Iterable[Case]:
-        yield Case(cls(), (Arg((2, 3, 4, 4)),))
+        yield Case(cls(), (Arg((2, 3, 4, 4)),), differentiable=True)
+        yield Case(cls(), (Arg(values=[[1, 2], [2, 4]]),), differentiable=True)
         yield Case(cls(), (Arg((1, 1)),))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,13 +11,18 @@ import numpy as np
 from clnet.calls import Candidate, In, KernelCall, Out, Workload
 from clnet.device_info import DeviceInfo
 from clnet.errors import ShapeError
+from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.checks import one_float_dtype, present
+from clnet.ops.host_gradient import host_vjp
 from clnet.ops.lowering import float_defines, grid
 from clnet.tensor_spec import TensorSpec
 
 #: Samples along a side of a part, at most, where a region's size decides.
 MOST = 64
+
+#: Where in y a part is, its image, the rows and columns of elements, and their weights.
+Part = tuple[tuple[int, int, int], int, tuple[np.ndarray, np.ndarray], np.ndarray]
 
 
 @register
@@ -58,27 +63,26 @@ class RoiAlign(Op):
         x, regions, numbers = inputs
         assert x is not None and regions is not None and numbers is not None
         y = np.zeros((len(regions), x.shape[1], *self.size))
+        for (r, i, j), image, (rows, columns), weights in self._parts(x, regions, numbers):
+            values = weights * x[image][:, rows, columns]
+            y[r, :, i, j] = values.max(1) if self.largest else 4 * values.mean(1)
+        return (y.astype(x.dtype),)
+
+    def _parts(self, x: np.ndarray, regions: np.ndarray, numbers: np.ndarray) -> Iterator[Part]:
+        """All parts with any points: where in y, the image, elements of x and their weights."""
         for r, region in enumerate(regions.astype(np.float64)):
-            image = x[np.clip(numbers[r], 0, len(x) - 1)].astype(np.float64)
+            image = int(np.clip(numbers[r], 0, len(x) - 1))
             left, top, right, bottom = region * self.scale - 0.5 * self.half_pixel
             down = _points(top, bottom, self.size[0], self.samples, x.shape[2], self.half_pixel)
             along = _points(left, right, self.size[1], self.samples, x.shape[3], self.half_pixel)
             for i, rows in enumerate(down):
                 for j, columns in enumerate(along):
-                    y[r, :, i, j] = self._part(image, rows, columns)
-        return (y.astype(x.dtype),)
-
-    def _part(self, image: np.ndarray, rows: list[Taps], columns: list[Taps]) -> np.ndarray:
-        values = [
-            [wr * wc * image[:, ir, ic] for ir, wr in row for ic, wc in column]
-            for row in rows
-            for column in columns
-        ]
-        if not values:
-            return np.zeros(len(image))
-        folded = np.array(values)
-        result: np.ndarray = folded.max((0, 1)) if self.largest else folded.sum(1).mean(0)
-        return result
+                    taps = [t for row in rows for t in row], [t for c in columns for t in c]
+                    (ir, wr), (ic, wc) = (np.array(t).reshape(-1, 2).T for t in taps)
+                    places = np.meshgrid(ir.astype(int), ic.astype(int), indexing="ij")
+                    if places[0].size:
+                        weights = np.outer(wr, wc).ravel()
+                        yield (r, i, j), image, (places[0].ravel(), places[1].ravel()), weights
 
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
         x, numbers, y = workload.input(0), workload.input(2), workload.output
@@ -95,6 +99,27 @@ class RoiAlign(Op):
         call = KernelCall("roi_align", "roi_align", args, grid(y.size), None, defines)
         return [Candidate("roi_align", (call,))]
 
+    def vjp(
+        self, build: GraphBuilder, node: Node, grads: tuple[Value | None, ...]
+    ) -> tuple[Value | None, ...]:
+        return host_vjp(build, node, grads[0])
+
+    def pull_back(
+        self, x: np.ndarray, regions: np.ndarray, numbers: np.ndarray, dy: np.ndarray
+    ) -> np.ndarray:
+        """The gradient of x."""
+        dx = np.zeros(x.shape, np.float64)
+        channels = np.arange(x.shape[1])
+        for (r, i, j), image, (rows, columns), weights in self._parts(x, regions, numbers):
+            if self.largest:
+                chosen = (weights * x[image][:, rows, columns]).argmax(1)
+                share = dy[r, :, i, j] * weights[chosen]
+                dx[image][channels, rows[chosen], columns[chosen]] += share
+            else:
+                share = np.outer(dy[r, :, i, j], weights) * (4 / len(weights))
+                np.add.at(dx[image], (channels[:, None], rows, columns), share)
+        return dx
+
     @classmethod
     def cases(cls) -> Iterable[Case]:
         regions = [[1, 1.5, 9, 7.2], [0, 0, 5, 5], [8, 4, 3, 2], [12, 11, 40, 40], [-9, 0, 3, 30]]
@@ -102,7 +127,8 @@ class RoiAlign(Op):
         for half_pixel, largest in ((True, False), (False, True)):
             for samples in (0, 2):
                 op = cls((2, 3), samples, 0.5, half_pixel, largest)
-                yield Case(op, (Arg((2, 3, 8, 9)), Arg(values=regions), numbers))
+                inputs = Arg((2, 3, 8, 9)), Arg(values=regions), numbers
+                yield Case(op, inputs, differentiable=(0,))
 
 
 #: Two elements along an axis with their weights.

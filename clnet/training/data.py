@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from clnet.errors import InputError
+from clnet.errors import DataError
 from clnet.training.losses import Loss
 
 
@@ -30,26 +30,26 @@ class Samples:
         output_shape: Sequence[int],
         loss: Loss,
     ) -> Samples:
-        """Samples that fit a network. Raises InputError naming the first thing that does not."""
+        """Samples that fit a network. Raises DataError naming the first thing that does not."""
         if not (hasattr(x, "shape") and hasattr(x, "dtype")):
             x = np.asarray(x)
         y = np.asarray(y)
         if tuple(x.shape[1:]) != tuple(input_shape) or not len(x):
-            raise InputError(f"x is {list(x.shape)}; the network takes [N, {_list(input_shape)}]")
+            raise DataError(f"x is {list(x.shape)}; the network takes [N, {_list(input_shape)}]")
         if not np.can_cast(x.dtype, np.float32, "same_kind"):
-            raise InputError(f"x is {x.dtype}, which does not convert to float32")
+            raise DataError(f"x is {x.dtype}, which does not convert to float32")
         wanted = [len(x), *loss.target_shape(output_shape)]
         kind = "labels" if loss.labels else "targets"
         if y.shape == (len(x),) and y.size == np.prod(wanted):
             y = y.reshape(wanted)  # one number a sample: no need to spell out dimensions of one
         if list(y.shape) != wanted:
-            raise InputError(f"y is {list(y.shape)}; {kind} {wanted} are needed")
+            raise DataError(f"y is {list(y.shape)}; {kind} {wanted} are needed")
         if loss.labels:
             _check_labels(y, output_shape[0], loss)
         elif not np.can_cast(y.dtype, np.float32, "same_kind"):
-            raise InputError(f"y is {y.dtype}, which does not convert to float32")
+            raise DataError(f"y is {y.dtype}, which does not convert to float32")
         elif np.isinf(y).any():
-            raise InputError(f"target y[{_first(np.isinf(y))}] is infinite")
+            raise DataError(f"target y[{_first(np.isinf(y))}] is infinite")
         return cls(x, y, loss)
 
     def __len__(self) -> int:
@@ -57,7 +57,7 @@ class Samples:
 
     def fill(self, chosen: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
         """Write the chosen samples into x[steps, batch, ...] and y[steps, batch, ...]; what is
-        left of these becomes samples that do not count. Raises InputError for a sample that holds
+        left of these becomes samples that do not count. Raises DataError for a sample that holds
         what is no finite number."""
         flat_x = x.reshape(-1, *x.shape[2:])
         flat_y = y.reshape(-1, *y.shape[2:])
@@ -65,7 +65,7 @@ class Samples:
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             where = np.argwhere(~np.isfinite(values))[0]
             value = values[tuple(where)]
-            raise InputError(f"x[{chosen[where[0]]}] is {value} at [{_list(where[1:])}]")
+            raise DataError(f"x[{chosen[where[0]]}] is {value} at [{_list(where[1:])}]")
         flat_x[: len(chosen)] = values
         flat_y[: len(chosen)] = self.y[chosen]
         flat_x[len(chosen) :] = 0
@@ -74,11 +74,11 @@ class Samples:
 
 def _check_labels(y: np.ndarray, classes: int, loss: Loss) -> None:
     if not np.issubdtype(y.dtype, np.integer):
-        raise InputError(f"y is {y.dtype}; labels are integers")
+        raise DataError(f"y is {y.dtype}; labels are integers")
     wrong = ((y < 0) & (y != loss.ignored)) | (y >= classes)
     if wrong.any():
         value = y[np.unravel_index(wrong.argmax(), y.shape)]
-        raise InputError(
+        raise DataError(
             f"label y[{_first(wrong)}] is {value}; there are classes 0 to {classes - 1}"
         )
 

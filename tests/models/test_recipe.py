@@ -163,6 +163,17 @@ def test_solver_types_step_as_caffe_does(kind: str) -> None:
         assert t.state_dict()["dense1.weight"].item() == pytest.approx(w, rel=1e-5)
 
 
+def test_a_cfg_that_ends_in_an_average_learns(tmp_path: Path) -> None:
+    path = cfg(tmp_path)
+    layers = path.read_text().replace("[connected]\noutput=2", "[convolutional]\nfilters=2\nsize=1")
+    path.write_text(layers.replace("[softmax]", "[avgpool]\n[softmax]\ngroups=1\ntemperature=3"))
+    recipe = darknet_recipe(path)
+    x, y = data((1, 6, 6))
+    with clnet.Trainer(recipe.net, recipe.loss, recipe.optimizer, device()) as t:
+        history = t.fit(x, y, recipe.batch_size, 10)
+    assert history.loss[-1] < 0.8 * history.loss[0]
+
+
 @pytest.mark.parametrize(
     ("policy", "rates"),
     [

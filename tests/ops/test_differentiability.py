@@ -13,8 +13,8 @@ WITHOUT_GRADIENT = {
     },
     "is a gradient, and nothing takes second ones": {
         "BatchNormalizationGradient", "ConvWeightGradient", "DiceLossGradient",
-        "ElementLossGradient", "GatherGradient", "MaxPoolGradient", "SamplingGradient",
-        "SoftmaxCrossEntropyGradient",
+        "ElementLossGradient", "GatherGradient", "HostGradient", "MaxPoolGradient",
+        "SamplingGradient", "SoftmaxCrossEntropyGradient",
     },
     "augments samples, ahead of the network": {"AddNoise", "SmoothField", "Warp"},
     "made of weights that no longer change": {"Block", "BlockedConv", "SeparableConv", "Unblock"},

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from clnet.cli.arguments import add_device, add_json, positive
 from clnet.cli.output import amount, print_fields, print_json, print_table, working
-from clnet.errors import InputError
+from clnet.errors import DataError, InputError
 
 if TYPE_CHECKING:
     from clnet.datasets import Dataset
@@ -150,16 +150,19 @@ def run(arguments: argparse.Namespace) -> int:
             for note in notes:
                 print(note)
             print_fields(before)
-        history = trainer.fit(
-            data.x, data.y, batch, epochs,
-            (test.x, test.y) if test is not None else None,
-            arguments.seed,
-            augmentation=augmentation,
-            early_stop=_early_stop(EarlyStop, arguments, test),
-            checkpoint=arguments.checkpoint,
-            resume=arguments.resume,
-            progress=not arguments.json,
-        )  # fmt: skip
+        try:
+            history = trainer.fit(
+                data.x, data.y, batch, epochs,
+                (test.x, test.y) if test is not None else None,
+                arguments.seed,
+                augmentation=augmentation,
+                early_stop=_early_stop(EarlyStop, arguments, test),
+                checkpoint=arguments.checkpoint,
+                resume=arguments.resume,
+                progress=not arguments.json,
+            )  # fmt: skip
+        except DataError as error:
+            raise InputError(f"{arguments.data}: {error}") from None
         if arguments.output is not None:
             if arguments.output.suffix == ".onnx":
                 trainer.export(arguments.output)

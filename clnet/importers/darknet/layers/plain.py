@@ -56,7 +56,7 @@ def softmax(layer: Layer) -> Value:
         raise ShapeError(f"{count} inputs, groups={groups}, temperature={temperature:g}")
     if temperature != 1:
         x = layer.apply("Scale", x, factor=1 / temperature)
-    if groups == 1 and len(shape) == 1:
+    if groups == 1 and count == shape[0]:
         scores: Value = layer.add(Softmax(1), x)
         return scores
     y = layer.add(Softmax(2), layer.reshape(x, batch, groups, count // groups))
