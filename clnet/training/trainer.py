@@ -98,8 +98,8 @@ class Trainer:
         loss, accuracy and speed. ``history.seconds`` count training alone, without compiling and
         validation.
 
-        Raises InputError naming what does not fit, TrainingError naming the layer where the loss
-        stops being a number.
+        Raises InputError naming what does not fit (of the data: DataError), TrainingError naming
+        the layer where the loss stops being a number.
         """
         if batch_size < 1 or epochs < 0:
             raise InputError(f"batch_size is {batch_size}, epochs {epochs}")
@@ -128,6 +128,10 @@ class Trainer:
             if resume and path.exists(checkpoint or ""):
                 fitting.resume()
             return fitting.run()
+
+    def check(self, x: Any, y: np.ndarray) -> None:
+        """Raise DataError naming what of these samples ``fit`` and ``evaluate`` would refuse."""
+        self._checked(x, y)
 
     def evaluate(self, x: Any, y: np.ndarray, batch_size: int = 64) -> dict[str, float]:
         """Mean loss and share of right answers: {"loss": ..., "accuracy": ...}."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,6 +139,10 @@ def run(arguments: argparse.Namespace) -> int:
     with Trainer(
         recipe.net, recipe.loss, _optimizer(arguments, recipe), arguments.device
     ) as trainer:
+        for part in (data, test):
+            if part is not None:
+                with _naming(arguments.data):
+                    trainer.check(part.x, part.y)  # before it is compiled, which takes a while
         with working("compiling"):
             memory = trainer.memory(batch, test is not None, augmentation)
         before = {
@@ -150,7 +156,7 @@ def run(arguments: argparse.Namespace) -> int:
             for note in notes:
                 print(note)
             print_fields(before)
-        try:
+        with _naming(arguments.data):
             history = trainer.fit(
                 data.x, data.y, batch, epochs,
                 (test.x, test.y) if test is not None else None,
@@ -161,17 +167,24 @@ def run(arguments: argparse.Namespace) -> int:
                 resume=arguments.resume,
                 progress=not arguments.json,
             )  # fmt: skip
-        except DataError as error:
-            raise InputError(f"{arguments.data}: {error}") from None
         if arguments.output is not None:
             if arguments.output.suffix == ".onnx":
                 trainer.export(arguments.output)
             else:
                 trainer.save(arguments.output)
     if arguments.plot is not None:
-        save_plot(history, arguments.plot, arguments.model)
+        save_plot(history, arguments.plot, Path(arguments.model).name)
     _report(arguments, history, memory.peak)
     return 0
+
+
+@contextmanager
+def _naming(file: Path) -> Iterator[None]:
+    """Have what is wrong with data say where they are from."""
+    try:
+        yield
+    except DataError as error:
+        raise InputError(f"{file}: {error}") from None
 
 
 def _report(arguments: argparse.Namespace, history: History, peak: int) -> None:

@@ -30,7 +30,8 @@ def save_plot(history: History, path: Path, title: str) -> None:
     right.set(title="accuracy, %", xlabel="epoch")
     for axes in (left, right):
         axes.grid(alpha=0.3)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+        axes.set_xlim(0.5, len(history.loss) + 0.5)
     right.legend()
     figure.suptitle(title)
     try:
