@@ -12,8 +12,10 @@ from clnet.ops.conv_transpose import ConvTranspose
 from clnet.ops.elementwise import Elementwise
 from clnet.ops.gemm import Gemm, MatMul
 from clnet.ops.instance_normalization import InstanceNormalization
+from clnet.ops.layer_normalization import LayerNormalization
+from clnet.ops.recurrent import Recurrent
 
-#: What the constant inputs of an op are, from input 1 on.
+#: What the constant inputs of an op are, from input 1 on ("": nothing that is trained).
 _ROLES: dict[type, tuple[str, ...]] = {
     Conv: ("weight", "bias"),
     ConvTranspose: ("weight", "bias"),
@@ -21,6 +23,8 @@ _ROLES: dict[type, tuple[str, ...]] = {
     MatMul: ("weight",),
     BatchNormalization: ("scale", "bias", "mean", "variance"),
     InstanceNormalization: ("scale", "bias"),
+    LayerNormalization: ("scale", "bias"),
+    Recurrent: ("weight", "", "", "peepholes", "bias"),
 }
 _STATISTICS = ("mean", "variance")
 #: Elementwise functions that apply weights, one for each channel: scales, biases, slopes.
@@ -59,7 +63,7 @@ def _candidates(node: Node, x: Value) -> list[tuple[Value, str]]:
             return []
         return [(v, role) for v in node.inputs if v is not None and _is_per_channel(v)]
     roles = _ROLES.get(type(node.op), ())
-    return [(v, r) for v, r in zip(node.inputs[1:], roles, strict=False) if v is not None]
+    return [(v, r) for v, r in zip(node.inputs[1:], roles, strict=False) if v and r]
 
 
 def _is_per_channel(value: Value) -> bool:

@@ -19,8 +19,12 @@ from clnet.models.layers import Dense, GlobalAveragePool, Softmax
 from clnet.ops.batch_normalization import BatchNormalization
 from clnet.ops.conv import Conv
 from clnet.ops.elementwise import elementwise
+from clnet.ops.expression import Expression
 from clnet.ops.gemm import Gemm, MatMul
+from clnet.ops.layer_normalization import LayerNormalization
+from clnet.ops.recurrent import Recurrent
 from clnet.ops.reshape import Reshape
+from clnet.ops.slice import Slice
 from clnet.ops.transpose import Transpose
 
 RNG = np.random.default_rng(0)
@@ -63,6 +67,35 @@ def test_weights_are_told_from_other_constants() -> None:
     ]  # fmt: skip
     assert net.frozen == {"norm.mean", "norm.variance"}
     assert (net.input_shape, net.output_shape) == ((2, 4, 4), (5,))
+
+
+def test_a_recurrent_layer_learns_sample_by_sample() -> None:
+    """Which half of a sequence is the louder one: through LayerNormalization and an LSTM."""
+    sigmoid, tanh = (Expression.of(f) for f in ("Sigmoid", "Tanh"))
+    steps, units = 6, 5
+    build = GraphBuilder("recurrent")
+    y = build.add(Transpose((1, 0, 2)), build.input("x", (1, steps, 4)))
+    scale = build.constant(np.ones(4, np.float32))
+    y = build.add(LayerNormalization(), y, scale, build.constant(random(4)), name="norm")
+    y = build.add(MatMul(), y, build.constant(random(4, 4 * units)), name="in")
+    y = build.add(Reshape((steps, 1, 1, 4, units)), y)
+    op = Recurrent("LSTM", (False,), (sigmoid, tanh, tanh))
+    y, *_ = build.add(op, y, build.constant(random(1, units, 4, units)), *(None,) * 5, name="lstm")
+    y = build.add(Reshape((1, units)), build.add(Slice((steps - 1,), (steps,)), y))
+    build.output(build.add(MatMul(), y, build.constant(random(units, 2)), name="out"), "y")
+    net = Imported(build.graph)
+    names = ["norm.scale", "norm.bias", "in.weight", "lstm.weight", "out.weight"]
+    assert list(net.parameters) == names and not net.frozen
+    labels = RNG.integers(0, 2, 40)
+    x = random(40, steps, 4)
+    x[labels == 0, : steps // 2] += 3
+    x[labels == 1, steps // 2 :] += 3
+    x[:, :, 0] = 1
+    with clnet.Trainer(net, optimizer=clnet.optimizers.Adam(0.02), device=device()) as trainer:
+        history = trainer.fit(x, labels, 1, 8)
+        changed = trainer.state_dict()
+    assert history.accuracy[-1] >= 0.9
+    assert all(not np.array_equal(changed[n], net.parameters[n]) for n in names)
 
 
 def test_a_batch_gives_what_single_samples_give() -> None:
