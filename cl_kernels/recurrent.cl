@@ -73,7 +73,8 @@ typedef __global const storage* source;
                     SUM[n][g][v] = MADD((accumV)value[n], w, SUM[n][g][v]);                   \
             }                                                                                 \
     }
-// All n sequences, and vectors v of units from `unit` on.
+// All n sequences, and vectors v of units from `unit` on. As everything over sums, this is unrolled: an
+// array that stays one would be the same for all work-items after PoCL 3.0's vectorization.
 #define EACH                                         \
     _Pragma("unroll") for (int n = 0; n < SEQUENCES; ++n) \
         _Pragma("unroll") for (int v = 0, unit = j; v < VECTORS; ++v, unit += VW)
@@ -148,7 +149,7 @@ __kernel void recurrent(source in, source weights,
 #if PLAIN < GATES
         for (int j = start; inside && j < HIDDEN; j += stride) {
             accumV sum[SEQUENCES][PLAIN][VECTORS];
-            for (int g = 0; g < PLAIN; ++g) EACH sum[n][g][v] = LOADV_ACCUM(X(n), g * HIDDEN + unit);
+            _Pragma("unroll") for (int g = 0; g < PLAIN; ++g) EACH sum[n][g][v] = LOADV_ACCUM(X(n), g * HIDDEN + unit);
             ADD_PRODUCTS(sum, PLAIN, weights, OLD)
             EACH {
                 ACTIVATE_0(accumV, sum[n][0][v])
@@ -182,7 +183,7 @@ __kernel void recurrent(source in, source weights,
             EACH sum[n][0][v] = LOADV_ACCUM(X(n), PLAIN * HIDDEN + unit);
             ADD_PRODUCTS(sum, 1, (weights + PLAIN * PANEL), KEPT)
 #else
-            for (int g = 0; g < GATES; ++g) EACH sum[n][g][v] = LOADV_ACCUM(X(n), g * HIDDEN + unit);
+            _Pragma("unroll") for (int g = 0; g < GATES; ++g) EACH sum[n][g][v] = LOADV_ACCUM(X(n), g * HIDDEN + unit);
 #if RESET_AFTER && HAS_BIAS
             EACH sum[n][2][v] = LOADV_ACCUM(bias, d * HIDDEN + unit);
 #elif RESET_AFTER
