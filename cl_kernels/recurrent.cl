@@ -149,7 +149,8 @@ __kernel void recurrent(source in, source weights,
 #if PLAIN < GATES
         for (int j = start; inside && j < HIDDEN; j += stride) {
             accumV sum[SEQUENCES][PLAIN][VECTORS];
-            _Pragma("unroll") for (int g = 0; g < PLAIN; ++g) EACH sum[n][g][v] = LOADV_ACCUM(X(n), g * HIDDEN + unit);
+            _Pragma("unroll") for (int g = 0; g < PLAIN; ++g)
+                EACH sum[n][g][v] = LOADV_ACCUM(X(n), g * HIDDEN + unit);
             ADD_PRODUCTS(sum, PLAIN, weights, OLD)
             EACH {
                 ACTIVATE_0(accumV, sum[n][0][v])
@@ -183,7 +184,8 @@ __kernel void recurrent(source in, source weights,
             EACH sum[n][0][v] = LOADV_ACCUM(X(n), PLAIN * HIDDEN + unit);
             ADD_PRODUCTS(sum, 1, (weights + PLAIN * PANEL), KEPT)
 #else
-            _Pragma("unroll") for (int g = 0; g < GATES; ++g) EACH sum[n][g][v] = LOADV_ACCUM(X(n), g * HIDDEN + unit);
+            _Pragma("unroll") for (int g = 0; g < GATES; ++g)
+                EACH sum[n][g][v] = LOADV_ACCUM(X(n), g * HIDDEN + unit);
 #if RESET_AFTER && HAS_BIAS
             EACH sum[n][2][v] = LOADV_ACCUM(bias, d * HIDDEN + unit);
 #elif RESET_AFTER
