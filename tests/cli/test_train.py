@@ -128,3 +128,17 @@ def test_what_is_wrong_is_one_line(digits: Path, capsys, arguments, message) -> 
     assert main(command) == 2
     error = capsys.readouterr().err
     assert message in error.splitlines()[-1]
+
+
+def test_bad_samples_name_their_file_before_anything_is_compiled(
+    tmp_path: Path, capsys, monkeypatch
+) -> None:
+    monkeypatch.setattr("clnet.training.trainer.Trainer.memory", None)
+    (tmp_path / "net.cfg").write_text(
+        "[net]\nwidth=4\nheight=4\nchannels=1\n[connected]\noutput=2\nactivation=linear\n[softmax]"
+    )
+    file = tmp_path / "data.npz"
+    np.savez(file, x=np.zeros((5, 1, 4, 4), np.float32), y=np.array([0, 1, 0, 7, 1]))
+    assert main(["train", str(tmp_path / "net.cfg"), "--data", str(file)]) == 2
+    message = f"clnet: {file}: label y[3] is 7; there are classes 0 to 1"
+    assert capsys.readouterr().err.splitlines()[-1] == message
