@@ -126,6 +126,8 @@ class Reduce(Op):
         for dtype in ("uint8", "int8", "int64", "uint64", "bool"):
             yield Case(cls("Max", (1,)), (Arg((3, 5), dtype, 0, 100),))
             yield Case(cls("Min", (1,)), (Arg((3, 0), dtype),))
+        zeros = Arg(values=[[[0.0, 2], [3, 4]], [[0, 5], [6, 0]], [[-1, 1], [2, 0]]])
+        yield Case(cls("Prod", (0, 2)), (zeros,), differentiable=True)
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,11 @@ import numpy as np
 
 from clnet.graph import GraphBuilder, Node, Value
 from clnet.ops.cast import Cast
+from clnet.ops.cum_sum import CumProd
 from clnet.ops.elementwise import calculate
 from clnet.ops.expand import Expand
 from clnet.ops.reshape import Reshape
+from clnet.ops.transpose import Transpose
 
 
 def reduce_vjp(build: GraphBuilder, op: Any, node: Node, grad: Value | None) -> Value | None:
@@ -43,4 +45,18 @@ def reduce_vjp(build: GraphBuilder, op: Any, node: Node, grad: Value | None) -> 
     if op.function == "LogSumExp":
         return apply("Mul", apply("Exp", apply("Sub", x, y)), g)
     assert op.function == "Prod"
-    return apply("Div", apply("Mul", y, g), x)  # where no element is 0
+    return apply("Mul", _products_of_others(build, x, op.axes), g)
+
+
+def _products_of_others(build: GraphBuilder, x: Value, axes: tuple[int, ...]) -> Value:
+    """For each element the product of all others along ``axes``: of those before and those behind,
+    which no element of 0 disturbs."""
+    order = tuple(sorted(range(x.spec.rank), key=lambda d: d in axes))
+    turned = build.add(Transpose(order), x)
+    count = math.prod(x.spec.shape[a] for a in axes)
+    rows = build.add(Reshape((x.spec.size // max(1, count), count)), turned)
+    before, behind = (build.add(CumProd(1, True, reverse), rows) for reverse in (False, True))
+    others = build.add(Reshape(turned.spec.shape), calculate(build, "Mul", before, behind))
+    inverse = tuple(order.index(d) for d in range(x.spec.rank))
+    result: Value = build.add(Transpose(inverse), others)
+    return result
