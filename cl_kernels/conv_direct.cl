@@ -8,6 +8,12 @@
 // KERNEL_*, STRIDE_*, DILATION_*  the window in depth, height and width
 // BIAS     1 where there is a bias
 // ALIGNED  1 where ow is a multiple of VW: whole vectors are stored
+// PADDED   1 where the padding lies around x, VW is 4 and a row holds all vectors of four that are
+//          read: no tests in the loop, and constant distances (GPUs pay dearly for computing with
+//          64-bit addresses)
+// X_C, X_D, X_H  elements of a channel, slice and row of x, as numbers where PADDED
+// STEP     input channels of a turn of the loop, which divide cg; halves are added up over so many,
+//          then in float
 // TILE_M   output channels of a work-item: 1 or a multiple of 4
 // VW       output pixels of a work-item: 1 or 4
 // SPLIT, WIDTH  see split.h
@@ -26,6 +32,13 @@
 #define BIAS 1
 #define ALIGNED 0
 #endif
+#ifndef PADDED
+#define PADDED 0
+#define X_C (id * ih * iw)
+#define X_D (ih * iw)
+#define X_H iw
+#define STEP 1
+#endif
 #ifndef TILE_M
 #define TILE_M 4
 #endif
@@ -37,6 +50,11 @@
 #define CHUNK 1
 #endif
 #define SPAN ((VW - 1) * STRIDE_W + (CHUNK - 1) * DILATION_W + 1)
+#if PADDED && TAPS <= 9
+#define UNROLL_TAPS _Pragma("unroll")
+#else
+#define UNROLL_TAPS
+#endif
 
 #include "lanes.h"
 #include "split.h"
@@ -51,6 +69,32 @@
 
 #if COMPUTE != 16
 #define part sum
+#endif
+
+// The SPAN elements of a row that the tile meets at once, from p + i on.
+#if PADDED
+#define LOAD_WINDOW(p, i)                                            \
+    real window[SPAN + 3];                                           \
+    _Pragma("unroll") for (int n = 0; n < SPAN; n += 4) {            \
+        const real4 next = LOAD4(p, (i) + n);                        \
+        window[n] = next.s0;                                         \
+        window[n + 1] = next.s1;                                     \
+        window[n + 2] = next.s2;                                     \
+        window[n + 3] = next.s3;                                     \
+    }
+#else
+#define LOAD_WINDOW(p, i)                                                                \
+    real window[SPAN];                                                                   \
+    const int from = x0 + (i);                                                           \
+    if (from >= 0 && from + SPAN <= iw) {                                                \
+        _Pragma("unroll") for (int n = 0; n < SPAN; ++n) window[n] = LOAD(p, from + n);  \
+    } else {                                                                             \
+        _Pragma("unroll") for (int n = 0; n < SPAN; ++n) {                               \
+            const bool exists = (uint)(from + n) < (uint)iw;                             \
+            const real value = LOAD(p, exists ? from + n : 0);                           \
+            window[n] = exists ? value : (real)0;                                        \
+        }                                                                                \
+    }
 #endif
 
 __kernel void conv_direct(
@@ -77,76 +121,72 @@ __kernel void conv_direct(
     const int x0 = ox * STRIDE_W - pad_w;
 
     accum sum[TILE_M][VW];
-#if COMPUTE == 16
-    real part[TILE_M][VW];
-#endif
 #pragma unroll
     for (int i = 0; i < TILE_M; ++i)
 #pragma unroll
-        for (int j = 0; j < VW; ++j) {
-            sum[i][j] = 0;
-            part[i][j] = 0;
-        }
+        for (int j = 0; j < VW; ++j) sum[i][j] = 0;
 
-    for (int c = SHARE; c < cg; c += SPLIT) {
-        const int plane = (batch * groups + group) * cg + c;
-        __global const storage* kernel_c = w + (tile_m * cg + c) * TAPS * TILE_M;
-        for (int kz = 0; kz < KERNEL_D; ++kz) {
-            const int iz = z0 + kz * DILATION_D;
-            if (iz < 0 || iz >= id) continue;
-            for (int ky = 0; ky < KERNEL_H; ++ky) {
-                const int iy = y0 + ky * DILATION_H;
-                if (iy < 0 || iy >= ih) continue;
-                __global const storage* line = x + ((plane * id + iz) * ih + iy) * iw;
-                __global const storage* weights =
-                    kernel_c + (kz * KERNEL_H + ky) * KERNEL_W * TILE_M;
-                for (int k0 = 0; k0 < KERNEL_W; k0 += CHUNK) {
-                    real window[SPAN];
-                    const int first = x0 + k0 * DILATION_W;
-                    if (first >= 0 && first + SPAN <= iw) {
-#pragma unroll
-                        for (int j = 0; j < SPAN; ++j) window[j] = LOAD(line, first + j);
-                    } else {
-#pragma unroll
-                        for (int j = 0; j < SPAN; ++j) {
-                            const int ix = first + j;
-                            const bool exists = (uint)ix < (uint)iw;
-                            const real value = LOAD(line, exists ? ix : 0);
-                            window[j] = exists ? value : (real)0;
-                        }
-                    }
-#pragma unroll
-                    for (int kx = 0; kx < CHUNK; ++kx) {
-#if TILE_M > 1
-                        real4 four[TILE_M / 4];
-#pragma unroll
-                        for (int i = 0; i < TILE_M / 4; ++i)
-                            four[i] = LOAD4(weights, (k0 + kx) * TILE_M + i * 4);
+    x += ((batch * groups + group) * cg + SHARE * STEP) * X_C;
+    w += (tile_m * cg + SHARE * STEP) * TAPS * TILE_M;
+#if PADDED
+    x += z0 * X_D + y0 * X_H + x0;
 #endif
-#pragma unroll
-                        for (int i = 0; i < TILE_M; ++i) {
-#if TILE_M > 1
-                            const real weight = LANE(four[i / 4], i % 4);
-#else
-                            const real weight = LOAD(weights, k0 + kx);
-#endif
-#pragma unroll
-                            for (int j = 0; j < VW; ++j)
-                                part[i][j] = MADD(weight, window[j * STRIDE_W + kx * DILATION_W],
-                                                  part[i][j]);
-                        }
-                    }
-                }
-            }
-        }
-#if COMPUTE == 16  // half sums stay short: one input channel's
+    for (int c = SHARE * STEP; c < cg; c += SPLIT * STEP) {
+#if COMPUTE == 16
+        real part[TILE_M][VW];
 #pragma unroll
         for (int i = 0; i < TILE_M; ++i)
 #pragma unroll
-            for (int j = 0; j < VW; ++j) {
-                sum[i][j] += part[i][j];
-                part[i][j] = 0;
-            }
+            for (int j = 0; j < VW; ++j) part[i][j] = 0;
+#endif
+#pragma unroll
+        for (int tap_c = 0; tap_c < STEP; ++tap_c)
+            UNROLL_TAPS
+            for (int kz = 0; kz < KERNEL_D; ++kz)
+                UNROLL_TAPS
+                for (int ky = 0; ky < KERNEL_H; ++ky) {
+#if PADDED
+                    __global const storage* line =
+                        x + tap_c * X_C + kz * DILATION_D * X_D + ky * DILATION_H * X_H;
+#else
+                    const int iz = z0 + kz * DILATION_D, iy = y0 + ky * DILATION_H;
+                    if (iz < 0 || iz >= id || iy < 0 || iy >= ih) continue;
+                    __global const storage* line = x + iz * X_D + iy * X_H;
+#endif
+                    __global const storage* weights =
+                        w + ((tap_c * KERNEL_D + kz) * KERNEL_H + ky) * KERNEL_W * TILE_M;
+                    for (int k0 = 0; k0 < KERNEL_W; k0 += CHUNK) {
+                        LOAD_WINDOW(line, k0 * DILATION_W)
+#pragma unroll
+                        for (int kx = 0; kx < CHUNK; ++kx) {
+#if TILE_M > 1
+                            real4 four[TILE_M / 4];
+#pragma unroll
+                            for (int i = 0; i < TILE_M / 4; ++i)
+                                four[i] = LOAD4(weights, (k0 + kx) * TILE_M + i * 4);
+#endif
+#pragma unroll
+                            for (int j = 0; j < VW; ++j)
+#pragma unroll
+                                for (int i = 0; i < TILE_M; ++i) {
+#if TILE_M > 1
+                                    const real weight = LANE(four[i / 4], i % 4);
+#else
+                                    const real weight = LOAD(weights, k0 + kx);
+#endif
+                                    part[i][j] = MADD(weight, window[j * STRIDE_W + kx * DILATION_W],
+                                                      part[i][j]);
+                                }
+                        }
+                    }
+                }
+        x += SPLIT * STEP * X_C;
+        w += SPLIT * STEP * TAPS * TILE_M;
+#if COMPUTE == 16
+#pragma unroll
+        for (int i = 0; i < TILE_M; ++i)
+#pragma unroll
+            for (int j = 0; j < VW; ++j) sum[i][j] += part[i][j];
 #endif
     }
 

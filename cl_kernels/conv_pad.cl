@@ -1,18 +1,22 @@
-// y[c, z, y, x] = x[c, z - pad_d, y - pad_h, x - pad_w], zero outside: the input of conv_channels.
+// y[c, z, y, x] = x[c, z - pad_d, y - pad_h, x - pad_w], zero outside: the input of conv_channels and
+// conv_direct. x[planes, id, ih, iw], y[planes, od, oh, ow].
 //
-// x[planes, id, ih, iw], y[planes, od, oh, ow]; every work-item makes one row of y.
-//
-// ELEMENT  unsigned integer of an element's size
+// ELEMENT     unsigned integer of an element's size
+// WHOLE_ROWS  1: every work-item makes one row of y, and the global size is the rows; 0, for GPUs: one
+//             element, and it is a row's elements, rows
 
 #ifndef ELEMENT
 #define ELEMENT uint
+#endif
+#ifndef WHOLE_ROWS
+#define WHOLE_ROWS 1
 #endif
 
 __kernel void conv_pad(
     __global const ELEMENT* x, __global ELEMENT* y, const int rows, const int id, const int ih,
     const int iw, const int od, const int oh, const int ow, const int pad_d, const int pad_h,
     const int pad_w) {
-    const int row = get_global_id(0);
+    const int row = get_global_id(WHOLE_ROWS ? 0 : 1);
     if (row >= rows) return;
     const int plane = row / (od * oh);
     const int iz = row / oh % od - pad_d, iy = row % oh - pad_h;
@@ -20,7 +24,12 @@ __kernel void conv_pad(
     const int from = inside ? clamp(pad_w, 0, ow) : ow, to = inside ? clamp(pad_w + iw, from, ow) : ow;
     __global const ELEMENT* source = x + ((plane * id + iz) * ih + iy) * iw - pad_w;
     __global ELEMENT* target = y + row * ow;
+#if WHOLE_ROWS
     for (int i = 0; i < from; ++i) target[i] = (ELEMENT)0;
     for (int i = from; i < to; ++i) target[i] = source[i];
     for (int i = to; i < ow; ++i) target[i] = (ELEMENT)0;
+#else
+    const int i = get_global_id(0);
+    if (i < ow) target[i] = i >= from && i < to ? source[i] : (ELEMENT)0;
+#endif
 }

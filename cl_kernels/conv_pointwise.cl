@@ -9,9 +9,14 @@
 // BIAS     1 where there is a bias
 // ALIGNED  1 where pixels are a multiple of TILE_V * VW: wide accesses, no special last tile
 // FINE     1 for GPUs: a work-item computes one block of one tile, and loads four weights at once
+// PIXELS   pixels as a number, so that distances are constants (GPUs pay dearly for computing with
+//          64-bit addresses), or the argument's name, so that programs are few
+// STEP     input channels of a turn of the loop, which divide cg; halves are added up over so many,
+//          then in float
 // BLOCK    output channels computed together; with FINE a multiple of 4
 // TILE_V   vectors of pixels computed together
 #include "common.h"
+#include "lanes.h"
 
 #ifndef BIAS
 #define BIAS 1
@@ -19,6 +24,12 @@
 #endif
 #ifndef FINE
 #define FINE 0
+#endif
+#ifndef PIXELS
+#define PIXELS pixels
+#endif
+#ifndef STEP
+#define STEP 1
 #endif
 #ifndef BLOCK
 #define BLOCK 8
@@ -42,13 +53,7 @@
 #define STORE_RESULT STOREV_ACCUM
 #endif
 
-#if FINE
-#include "lanes.h"
-#endif
-
-#if COMPUTE == 16
-#define RUN 16  // halves are summed over so many channels, then in float
-#else
+#if COMPUTE != 16
 #define part sum
 #endif
 
@@ -84,56 +89,50 @@ __kernel void conv_pointwise(
         const int skip = tile * SPAN - p;
 #endif
         accumV sum[BLOCK][TILE_V];
-#if COMPUTE == 16
-        realV part[BLOCK][TILE_V];
-#endif
 #pragma unroll
         for (int i = 0; i < BLOCK; ++i)
 #pragma unroll
-            for (int v = 0; v < TILE_V; ++v) {
-                sum[i][v] = (accumV)0;
-                part[i][v] = (realV)0;
-            }
+            for (int v = 0; v < TILE_V; ++v) sum[i][v] = (accumV)0;
         __global const storage* column = x + p;
         __global const storage* weights = w + (group * blocks + block) * cg * BLOCK;
+        for (int c = 0; c < cg; c += STEP) {
 #if COMPUTE == 16
-        for (int from = 0; from < cg; from += RUN) {
-            const int to = min(from + RUN, cg);
-#else
-        {
-            const int from = 0, to = cg;
+            realV part[BLOCK][TILE_V];
+#pragma unroll
+            for (int i = 0; i < BLOCK; ++i)
+#pragma unroll
+                for (int v = 0; v < TILE_V; ++v) part[i][v] = (realV)0;
 #endif
-            for (int c = from; c < to; ++c) {
+#pragma unroll
+            for (int step = 0; step < STEP; ++step) {
                 realV value[TILE_V];
 #pragma unroll
                 for (int v = 0; v < TILE_V; ++v) value[v] = LOAD_PIXELS(column, v * VW);
 #if FINE
                 real4 four[BLOCK / 4];
 #pragma unroll
-                for (int i = 0; i < BLOCK / 4; ++i) four[i] = LOAD4(weights, i * 4);
+                for (int i = 0; i < BLOCK / 4; ++i)
+                    four[i] = LOAD4(weights, step * BLOCK + i * 4);
 #endif
 #pragma unroll
                 for (int i = 0; i < BLOCK; ++i) {
 #if FINE
                     const realV weight = (realV)(LANE(four[i / 4], i % 4));
 #else
-                    const realV weight = (realV)LOAD(weights, i);
+                    const realV weight = (realV)LOAD(weights, step * BLOCK + i);
 #endif
 #pragma unroll
                     for (int v = 0; v < TILE_V; ++v)
                         part[i][v] = MADD(weight, value[v], part[i][v]);
                 }
-                column += pixels;
-                weights += BLOCK;
+                column += PIXELS;
             }
+            weights += STEP * BLOCK;
 #if COMPUTE == 16
 #pragma unroll
             for (int i = 0; i < BLOCK; ++i)
 #pragma unroll
-                for (int v = 0; v < TILE_V; ++v) {
-                    sum[i][v] += TO_ACCUMV(part[i][v]);
-                    part[i][v] = (realV)0;
-                }
+                for (int v = 0; v < TILE_V; ++v) sum[i][v] += TO_ACCUMV(part[i][v]);
 #endif
         }
 #pragma unroll

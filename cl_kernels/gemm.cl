@@ -1,18 +1,20 @@
 // y[z, m, n] = EPILOGUE(alpha * sum over k of a[z, m, k] * b[z, k, n] + beta * c[m, n])
 //
-// An item keeps TILE_M rows x VECTORS vectors of y in registers.
+// An item keeps TILE_M rows x VECTORS vectors of y in registers. The last tile moves up to end with
+// the matrix and stores only what is not yet stored, so TILE_M must be at most M.
 //   a: element (m, k) of matrix A_MATRIX(z) at m * A_M + k * A_K
 //   b: matrix B_MATRIX(z) as panels of PANEL columns, its rows PANEL elements apart, panels
 //      K * PANEL: a plain row-major matrix is one panel. The last panel is padded with zeros.
 //
 // M, N, K           the problem
 // TILE_M, VECTORS   the tile; VW divides the panel
-// A_ALONG           1: a is read by vectors of 4 along k (A_K is 1, 4 divides K)
+// A_ALONG           1: a is read by vectors of 4 along k (A_K is 1, RUN divides K)
 // HAS_C, C_M, C_N   whether there is a c, and its strides (0: broadcast)
 // ALPHA_ONE         1: alpha is 1
 // LAST_AXIS         elements along y's last axis, which are its channels
-// K_BLOCK           products added up in half before they join a wider sum (COMPUTE 16 only)
+// RUN               products of a turn of the loop; halves are added up over so many, then in float
 #include "common.h"
+#include "lanes.h"
 
 #ifndef M
 #define M 100
@@ -36,18 +38,16 @@
 #ifndef A_ALONG
 #define A_ALONG 0
 #endif
-#ifndef K_BLOCK
-#define K_BLOCK 64
+#ifndef RUN
+#define RUN 64
 #endif
 
 #define TILE_N (VECTORS * VW)
 #define PANELS ((N + PANEL - 1) / PANEL)
 #define CHANNEL(index, n) (LAST_AXIS == N ? (n) : (index) % LAST_AXIS)
 
-#if COMPUTE == 16
-#define BLOCK K_BLOCK
-#else
-#define BLOCK K
+#if COMPUTE != 16
+#define part sums
 #endif
 
 // One y, or VW of them, from the finished sum on.
@@ -75,46 +75,37 @@
 __kernel void gemm_tile(__global const storage* a, __global const storage* b C_PARAMETER,
                         __global storage* y, const float alpha,
                         const float beta EPILOGUE_ARGS) {
-    const int n0 = get_global_id(0) * TILE_N, m0 = get_global_id(1) * TILE_M;
+    const int n0 = get_global_id(0) * TILE_N, first = get_global_id(1) * TILE_M;
     const int z = get_global_id(2);
-    if (n0 >= N || m0 >= M) return;
-    a += A_MATRIX(z) * (M * K);
+    if (n0 >= N || first >= M) return;
+    const int m0 = M % TILE_M == 0 ? first : min(first, M - TILE_M);
+    a += A_MATRIX(z) * (M * K) + m0 * A_M;
     b += B_MATRIX(z) * (PANELS * PANEL * K) + n0 / PANEL * (PANEL * K) + n0 % PANEL;
-    int rows[TILE_M];  // rows behind the last one repeat it, and are not stored
     accumV sums[TILE_M][VECTORS];
 #pragma unroll
-    for (int i = 0; i < TILE_M; ++i) {
-        rows[i] = (M % TILE_M == 0 ? m0 + i : min(m0 + i, M - 1)) * A_M;
+    for (int i = 0; i < TILE_M; ++i)
 #pragma unroll
         for (int j = 0; j < VECTORS; ++j) sums[i][j] = (accumV)0;
-    }
-#if A_ALONG  // running pointers: GPUs pay dearly for 64-bit address arithmetic
-    __global const storage* along[TILE_M];
-#pragma unroll
-    for (int i = 0; i < TILE_M; ++i) along[i] = a + rows[i];
-#endif
-    for (int start = 0; start < K; start += BLOCK) {
+    for (int start = 0; start < K; start += RUN) {
 #if COMPUTE == 16
         realV part[TILE_M][VECTORS];
 #pragma unroll
         for (int i = 0; i < TILE_M; ++i)
 #pragma unroll
             for (int j = 0; j < VECTORS; ++j) part[i][j] = (realV)0;
-#else
-#define part sums
 #endif
-        const int end = min(start + BLOCK, K);
 #if A_ALONG
-        for (int k = start; k < end; k += 4) {
+#pragma unroll
+        for (int k = 0; k < RUN; k += 4) {
             realV columns[4][VECTORS];
 #pragma unroll
-            for (int step = 0; step < 4; ++step, b += PANEL)
+            for (int step = 0; step < 4; ++step)
 #pragma unroll
-                for (int j = 0; j < VECTORS; ++j) columns[step][j] = LOADVA(b, j * VW);
+                for (int j = 0; j < VECTORS; ++j)
+                    columns[step][j] = LOADVA(b + (k + step) * PANEL, j * VW);
 #pragma unroll
             for (int i = 0; i < TILE_M; ++i) {
-                const realV four = LOADVA(along[i], 0);
-                along[i] += 4;
+                const real4 four = LOAD4(a + i * A_M, k);
 #pragma unroll
                 for (int j = 0; j < VECTORS; ++j) {
                     part[i][j] = MADD((realV)four.s0, columns[0][j], part[i][j]);
@@ -124,14 +115,17 @@ __kernel void gemm_tile(__global const storage* a, __global const storage* b C_P
                 }
             }
         }
+        // Running pointers and constant distances: GPUs pay dearly for 64-bit address arithmetic.
+        a += RUN;
+        b += RUN * PANEL;
 #else
-        for (int k = start; k < end; ++k) {
+        for (int k = start; k < min(start + RUN, K); ++k) {
             realV columns[VECTORS];
 #pragma unroll
             for (int j = 0; j < VECTORS; ++j) columns[j] = LOADV(b, k * PANEL + j * VW);
 #pragma unroll
             for (int i = 0; i < TILE_M; ++i) {
-                const realV one = (realV)LOAD(a, rows[i] + k * A_K);
+                const realV one = (realV)LOAD(a, i * A_M + k * A_K);
 #pragma unroll
                 for (int j = 0; j < VECTORS; ++j)
                     part[i][j] = MADD(one, columns[j], part[i][j]);
@@ -150,7 +144,7 @@ __kernel void gemm_tile(__global const storage* a, __global const storage* b C_P
         for (int i = 0; i < TILE_M; ++i)
 #pragma unroll
             for (int j = 0; j < VECTORS; ++j)
-                if (m0 + i < M)
+                if (m0 + i >= first)
                     FINISH(accumV, LOADV_ACCUM, STOREV_ACCUM, sums[i][j], z, m0 + i, n0 + j * VW)
     } else {
         accumV vectors[TILE_M * VECTORS];
@@ -160,7 +154,7 @@ __kernel void gemm_tile(__global const storage* a, __global const storage* b C_P
 #pragma unroll
             for (int j = 0; j < VECTORS; ++j) vectors[i * VECTORS + j] = sums[i][j];
 #pragma unroll 1
-        for (int i = 0; i < min(TILE_M, M - m0); ++i)
+        for (int i = first - m0; i < TILE_M; ++i)
 #pragma unroll 1
             for (int j = 0; j < N - n0; ++j)
                 FINISH(accum, LOAD_ACCUM, STORE_ACCUM, lanes[i * TILE_N + j], z, m0 + i, n0 + j)

@@ -12,24 +12,28 @@ from clnet.ops.conv.packing import ELEMENTS
 from clnet.ops.conv.problem import ConvProblem
 from clnet.ops.lowering import grid
 
+#: Where the padded input is, its extent, the calls that make it and their workspace.
+Padded = tuple[Ref, Triple, tuple[Call, ...], tuple[int, ...]]
 
-def padded_input(
-    problem: ConvProblem, work: int
-) -> tuple[Ref, Triple, tuple[Call, ...], tuple[int, ...]]:
-    """Where the padded input is, its extent, and the call and workspace ``work`` that make it."""
+
+def padded_input(problem: ConvProblem, work: int, row: int | None = None) -> Padded:
+    """The input padded into workspace ``work``, or as it is where it touches no padding; with
+    ``row``, its rows have that many elements."""
     g = problem.geometry
-    if not g.touches_padding:
+    if not g.touches_padding and row in (None, g.size[2]):
         return In(0), g.size, (), ()
     x = problem.workload.input(0)
+    extent = (*g.padded[:2], row or g.padded[2])
     planes = g.n * g.groups * g.cg
-    rows = planes * math.prod(g.padded[:2])
-    sizes = (rows, *g.size, *g.padded, *g.pads)
+    rows = planes * math.prod(extent[:2])
+    sizes = (rows, *g.size, *extent, *g.pads)
+    whole = problem.device.is_cpu
     call = KernelCall(
         "conv_pad",
         "conv_pad",
         (In(0), Work(work), *map(np.int32, sizes)),
-        grid(rows),
+        grid(rows) if whole else grid(extent[2], rows),
         None,
-        (("ELEMENT", ELEMENTS[x.itemsize]),),
+        (("ELEMENT", ELEMENTS[x.itemsize]), ("WHOLE_ROWS", int(whole))),
     )
-    return Work(work), g.padded, (call,), (planes * math.prod(g.padded) * x.itemsize,)
+    return Work(work), extent, (call,), (planes * math.prod(extent) * x.itemsize,)

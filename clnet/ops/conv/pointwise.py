@@ -8,6 +8,7 @@ from clnet.calls import Candidate, Define, In, KernelCall, Out, Values, tunable
 from clnet.ops.conv.packing import blocked_weights
 from clnet.ops.conv.problem import ConvProblem
 from clnet.ops.conv.tiles import least_waste, split
+from clnet.ops.gpu_tiles import gpu_tiles
 from clnet.ops.lowering import ceil_div, grid, options
 
 #: Pixels in a vector of a GPU: 128 bits of floats.
@@ -48,18 +49,22 @@ def pointwise_fine(problem: ConvProblem) -> Candidate | None:
     g = problem.geometry
     if not g.is_pointwise or g.pixels < GPU_WIDTH:
         return None
+    half = problem.device.fp16 and problem.dtype == "float16"
+    tiles = gpu_tiles(problem.device, problem.dtype)
 
     def make(values: Values) -> Candidate:
         block = values["BLOCK"]
         size = grid(ceil_div(g.pixels, GPU_WIDTH), ceil_div(g.mg, block), g.n * g.groups)
         aligned = int(g.pixels % GPU_WIDTH == 0)
+        step = next(n for n in ((16, 8, 4, 2, 1) if half else (4, 2, 1)) if g.cg % n == 0)
         defines = (
             *problem.defines(),
             ("VW", GPU_WIDTH), ("TILE_V", 1), ("ALIGNED", aligned), ("FINE", 1),
+            ("PIXELS", g.pixels), ("STEP", step),
         )  # fmt: skip
         return _candidate(problem, block, 1, 1, size, None, defines)
 
-    return tunable(make, {"BLOCK": (4, 8)})
+    return tunable(make, {"BLOCK": options(tiles.pointwise, (4, 8))})
 
 
 def _candidate(

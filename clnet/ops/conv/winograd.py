@@ -67,7 +67,7 @@ def _staged(tiling: Tiling) -> Candidate | None:
     return tunable(
         make,
         {
-            "TILE_M": (4, 8),
+            "TILE_M": [m for m in (4, 8) if m <= g.mg] or [g.mg],
             "VECTORS": (1, 2),
             "LOCAL_X": options(8 if group >= 64 else 4, (4, 8, 16)),
             "LOCAL_Y": options(8 if group >= 64 else 1, (1, 4, 8)),
@@ -77,9 +77,11 @@ def _staged(tiling: Tiling) -> Candidate | None:
 
 def _product(m: int, n: int, k: int) -> tuple[Define, ...]:
     """The macros of gemm.cl for one product of plain row-major matrices at every point."""
+    along = k % 4 == 0
     return (
         ("M", m), ("N", n), ("K", k),
-        ("A_MATRIX(z)", "(z)"), ("A_M", k), ("A_K", 1), ("A_ALONG", int(k % 4 == 0)),
+        ("A_MATRIX(z)", "(z)"), ("A_M", k), ("A_K", 1), ("A_ALONG", int(along)),
+        ("RUN", 4 if along else k),
         ("B_MATRIX(z)", "(z)"), ("PANEL", n),
         ("HAS_C", 0), ("ALPHA_ONE", 1), ("LAST_AXIS", n),
     )  # fmt: skip

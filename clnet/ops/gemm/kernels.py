@@ -23,6 +23,7 @@ from clnet.calls import (
 from clnet.device_info import DeviceInfo
 from clnet.ops.gemm.panels import PackPanels, Transpose
 from clnet.ops.gemm.product import Product
+from clnet.ops.gpu_tiles import gpu_tiles
 from clnet.ops.lowering import ceil_div, float_defines, grid, options, round_up
 from clnet.ops.rows import dividing_width, group_options, width_options
 from clnet.tensor_spec import TensorSpec
@@ -50,10 +51,11 @@ class Tile:
 def _tiles(p: Product, device: DeviceInfo) -> Mapping[str, Sequence[int]]:
     """Rows and vectors of the tiles worth trying, the untuned default first."""
     if not device.is_cpu:
+        rows = gpu_tiles(device, p.output.dtype).gemm
         across = 8 if device.max_work_group_size >= 64 else 4
         down = 8 if device.max_work_group_size >= 64 else 1
         return {
-            "ROWS": options(min(p.m, 4), (4, 8, 2)),
+            "ROWS": options(min(p.m, rows), [n for n in (4, 8, 2) if n <= p.m]),
             "VECTORS": (1, 2),
             "LOCAL_X": options(across, (4, 8, 16)),
             "LOCAL_Y": options(down, (1, 2, 4, 8)),
@@ -61,8 +63,8 @@ def _tiles(p: Product, device: DeviceInfo) -> Mapping[str, Sequence[int]]:
     # Accumulators must fit the registers. More than 8 rows of a, a power of two apart, do not fit
     # the ways of a first-level cache either, so 12 only pay where they are not.
     limits = (8, 12, 6, 4) if device.vector_width >= 16 else (6, 4)
-    rows = list(dict.fromkeys(_even_rows(p.m, limit) for limit in limits))
-    return {"ROWS": rows, "VECTORS": (2, 1) if p.n > device.vector_width else (1,)}
+    even = list(dict.fromkeys(_even_rows(p.m, limit) for limit in limits))
+    return {"ROWS": even, "VECTORS": (2, 1) if p.n > device.vector_width else (1,)}
 
 
 def _even_rows(m: int, most: int) -> int:
@@ -130,7 +132,7 @@ def _tile_call(
     defines: tuple[Define, ...] = (
         *float_defines(p.output.dtype, device),
         ("VW", tile.width), ("TILE_M", tile.rows), ("VECTORS", tile.vectors),
-        ("A_ALONG", int(along)),
+        ("A_ALONG", int(along)), ("RUN", _run(p, device, along=along)),
         ("M", p.m), ("N", p.n), ("K", p.k),
         ("A_MATRIX(z)", p.matrix_text(p.a_batch)), ("B_MATRIX(z)", p.matrix_text(p.b_batch)),
         ("A_M", 1 if p.trans_a else p.k), ("A_K", p.m if p.trans_a else 1),
@@ -144,6 +146,15 @@ def _tile_call(
     across = round_up(ceil_div(p.n, tile.columns), local[0])
     down = round_up(ceil_div(p.m, tile.rows), local[1])
     return KernelCall("gemm", "gemm_tile", args, (across, down, p.count), local, defines)
+
+
+def _run(p: Product, device: DeviceInfo, *, along: bool) -> int:
+    """Products of a turn of the loop: all where nothing ends with it. Halves that are added up in a
+    straight line are computed in pairs by Mali's compiler, those that a loop carries are not."""
+    half = device.fp16 and p.output.dtype == "float16"
+    if along:
+        return next(n for n in ((16, 8, 4) if half else (4,)) if p.k % n == 0)
+    return 64 if half else p.k
 
 
 def vectors(p: Product, device: DeviceInfo) -> list[Candidate]:
