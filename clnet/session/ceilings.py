@@ -68,11 +68,12 @@ def _chains(
     info = device.info
     items, rounds = (16, 1 << 15) if info.is_cpu else (2048, 1 << 11)
     items *= info.compute_units
+    local = (1,) if info.is_cpu else None  # else PoCL makes one group of them all, for one core
     arguments = (Out(), np.float32(0.5), np.float32(1))
     for chains in _CHAINS:
         defines = (*common, ("ACCUMULATORS", chains), ("ROUNDS", rounds))
         work = items * rounds * chains * info.vector_width
-        call = KernelCall("ceilings", "ceiling_multiply_adds", arguments, (items,), None, defines)
+        call = KernelCall("ceilings", "ceiling_multiply_adds", arguments, (items,), local, defines)
         yield call, work
 
 
