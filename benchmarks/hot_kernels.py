@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import argparse
 import statistics
+from dataclasses import replace
 
+from benchmarks.layers import layer
 from clnet.calls import Candidate, Workload
 from clnet.ops.conv import Conv
 from clnet.ops.gemm import Gemm
 from clnet.runtime.devices import Device, find_device
 from clnet.session.ceilings import measure_ceilings
 from clnet.session.tuned import tuned_choice
-from clnet.tensor_spec import TensorSpec
 from clnet.tuning.bench import Bench
 from clnet.tuning.measure import Measurer
 from clnet.tuning.space import Space
@@ -28,17 +29,14 @@ from clnet.tuning.tuner import Job, Tuner
 SAMPLES = 15
 
 
-def problems() -> list[tuple[str, Workload, str]]:
-    """Name, workload, and which candidates count: those whose name does not hold the last."""
-    conv, gemm = Conv((1, 1), (1, 1, 1, 1), (1, 1)), Gemm()
-    x, w = TensorSpec((1, 64, 56, 56)), TensorSpec((64, 64, 3, 3))
-    a, b = TensorSpec((1344, 512)), TensorSpec((512, 384))
-    layer = Workload(conv, (x, w), conv.infer(x, w), (False, True))
-    product = Workload(gemm, (a, b), gemm.infer(a, b), (False, True))
+def problems(device: Device) -> list[tuple[str, Job]]:
+    """Names and layers, with the candidates that count."""
+    conv = layer(Conv((1, 1), (1, 1, 1, 1), (1, 1)), (1, 64, 56, 56), (64, 64, 3, 3), device)
+    direct = tuple(c for c in conv.candidates if "winograd" not in c.name)
     return [
-        ("conv 3x3 64->64 at 56x56", layer, ""),
-        ("the same without Winograd", layer, "winograd"),
-        ("gemm 1344x384x512, packed", product, ""),
+        ("conv 3x3 64->64 at 56x56", conv),
+        ("the same without Winograd", replace(conv, candidates=direct)),
+        ("gemm 1344x384x512, packed", layer(Gemm(), (1344, 512), (512, 384), device)),
     ]
 
 
@@ -61,13 +59,10 @@ def main() -> None:
     options = parser.parse_args()
     device = find_device(options.device)
     print(f"{device}\n{'':28} {'kernel':14} {'ms':>7} {'GFLOP/s':>8} {'ceiling':>8} {'share':>6}")
-    for name, workload, without in problems():
-        offered = [
-            c for c in workload.candidates(device.info) if not without or without not in c.name
-        ]
+    for name, job in problems(device):
+        workload, offered = job.workload, list(job.candidates)
         if options.tune:
             with Measurer(device.index) as measurer:
-                job = Job(workload, tuple(offered))
                 point = Tuner(device, measurer, "normal").tune_one(job, 60).point
             found = Space(offered, device.info).candidate(point)
             assert found is not None

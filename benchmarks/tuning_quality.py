@@ -21,17 +21,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
-
+from benchmarks.layers import layer
 from clnet.calls import KernelCall
-from clnet.graph import GraphBuilder
-from clnet.ops import Op
 from clnet.ops.conv import Conv
 from clnet.ops.gemm import Gemm
 from clnet.runtime.build_worker import start_worker
 from clnet.runtime.devices import Device, find_device
 from clnet.runtime.programs import program_cache
-from clnet.session.compile import lowered_workloads
 from clnet.tuning.measure import Measurer
 from clnet.tuning.space import Space
 from clnet.tuning.tuner import Job, Tuned, Tuner
@@ -52,19 +48,9 @@ def jobs(device: Device) -> Iterator[tuple[str, Job]]:
     for c, m, size, k, s, groups in CONVOLUTIONS:
         op = Conv((s, s), (k // 2,) * 4, (1, 1), groups)
         name = f"conv {c}->{m} {k}x{k}/{s} at {size}" + (" depthwise" if groups > 1 else "")
-        yield name, heaviest(op, (1, c, size, size), (m, c // groups, k, k), device)
+        yield name, layer(op, (1, c, size, size), (m, c // groups, k, k), device)
     for m, n, k in PRODUCTS:
-        yield f"gemm {m}x{n}x{k}", heaviest(Gemm(), (m, k), (k, n), device)
-
-
-def heaviest(op: Op, x: tuple[int, ...], w: tuple[int, ...], device: Device) -> Job:
-    """What computes a layer: around it lie moves in and out of blocks of channels."""
-    graph = GraphBuilder("layer")
-    weights = np.random.default_rng(0).standard_normal(w, np.float32)
-    graph.output(graph.add(op, graph.input("x", x, "float32"), graph.constant(weights)), "y")
-    lowered = lowered_workloads(graph.graph, device)
-    workload, candidates = max(lowered, key=lambda found: found[0].op.multiply_adds(found[0]))
-    return Job(workload, tuple(candidates))
+        yield f"gemm {m}x{n}x{k}", layer(Gemm(), (m, k), (k, n), device)
 
 
 def build(device: Device, job: Job) -> None:
