@@ -38,7 +38,7 @@ def test_a_session_is_tuned_while_it_runs(tmp_path: Path) -> None:
         expected = session(X)["y"]
         trials = []
         tuning = session.tune(
-            60, level="fast", background=True, watch=lambda now: trials.append(now.trials)
+            600, level="fast", background=True, watch=lambda now: trials.append(now.trials)
         )
         with pytest.raises(InputError, match="already"):
             session.tune(1)
@@ -63,7 +63,7 @@ def test_other_shapes_keep_their_own_plan(tmp_path: Path) -> None:
     session = clnet.load(
         model(tmp_path / "two.onnx", height="h"), device(), input_shapes={"x": X.shape}
     )
-    tuning = session.tune(60, level="fast", background=True)
+    tuning = session.tune(600, level="fast", background=True)
     tall = np.concatenate([X, X], axis=2)
     expected = session(tall)["y"]
     tuning.result()

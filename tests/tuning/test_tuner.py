@@ -130,11 +130,11 @@ def test_a_tuned_model_is_remembered_and_measures_nothing(tmp_path: Path) -> Non
     x = np.random.default_rng(1).normal(size=(1, 3, 20, 24)).astype(np.float32)
     with clnet.load(path, device()) as session:
         before = session(x)["y"]
-    report = tune(path, device(), level="fast", budget=60)
+    report = tune(path, device(), level="fast", budget=600)
     assert sum(t.trials > 1 for t in report.results) >= 2
     assert (report.jobs, report.already_tuned) == (workloads(), 0) and report.gain > 0
     assert len({r.workload for r in store.read(store.user_records())}) == workloads()
-    again = tune(path, device(), level="fast", budget=60)
+    again = tune(path, device(), level="fast", budget=600)
     assert (again.results, again.already_tuned) == ([], workloads())
     code = (
         "import sys, numpy as np, clnet\n"
