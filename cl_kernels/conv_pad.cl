@@ -16,7 +16,11 @@ __kernel void conv_pad(
     __global const ELEMENT* x, __global ELEMENT* y, const int rows, const int id, const int ih,
     const int iw, const int od, const int oh, const int ow, const int pad_d, const int pad_h,
     const int pad_w) {
-    const int row = get_global_id(WHOLE_ROWS ? 0 : 1);
+#if WHOLE_ROWS
+    const int row = get_global_id(0);
+#else
+    const int row = get_global_id(1), i = get_global_id(0);
+#endif
     if (row >= rows) return;
     const int plane = row / (od * oh);
     const int iz = row / oh % od - pad_d, iy = row % oh - pad_h;
@@ -29,7 +33,6 @@ __kernel void conv_pad(
     for (int i = from; i < to; ++i) target[i] = source[i];
     for (int i = to; i < ow; ++i) target[i] = (ELEMENT)0;
 #else
-    const int i = get_global_id(0);
     if (i < ow) target[i] = i >= from && i < to ? source[i] : (ELEMENT)0;
 #endif
 }
