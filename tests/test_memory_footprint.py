@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.models import NAMES, build
 from clnet.importers import read_model
+from clnet.runtime.memory import MemoryPolicy
 from clnet.session.compile import plan_graph
 
 MEGABYTE = 1 << 20
@@ -25,6 +26,8 @@ DRIVER_SHARE = 40 * MEGABYTE
 
 
 def check_arena(model: Path) -> None:
+    if device().memory_policy is MemoryPolicy.COPY:
+        pytest.skip("dedicated memory is planned in slots, for speed")
     _, arena = plan_graph(read_model(model), device())
     assert arena.lower_bound <= arena.nbytes <= 1.10 * arena.lower_bound
 

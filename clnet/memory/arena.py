@@ -1,4 +1,4 @@
-"""One arena for all intermediate tensors: offsets from lifetimes.
+"""Memory for all intermediate tensors from their lifetimes: one arena, or slots.
 
 Finding the smallest arena is bin packing with intervals (NP-hard). Greedy placement in several
 orders, as in Pisarchyk & Lee, "Efficient Memory Management for Deep Neural Net Inference" (2020),
@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 _SEARCH_WORK = 3_000_000  # block comparisons spent on improving an order: well under a second
 
@@ -29,7 +30,7 @@ class Block:
 
 @dataclass(frozen=True)
 class ArenaPlan:
-    """An offset per block, the arena's bytes, and the most bytes alive at once."""
+    """An offset per block, the bytes in all, and the most bytes alive at once."""
 
     offsets: tuple[int, ...]
     nbytes: int
@@ -65,6 +66,26 @@ def plan_arena(blocks: Sequence[Block], align: int) -> ArenaPlan:
         if trial[1] <= best[1]:
             best, best_order = trial, order
     return ArenaPlan(tuple(best[0]), best[1], bound)
+
+
+def plan_slots(blocks: Sequence[Block], align: int) -> ArenaPlan:
+    """As :func:`plan_arena`, but blocks overlap only where their offsets are the same.
+
+    Takes more than an arena. By falling size, each block goes to the smallest slot that is free for
+    its life: greedy by size for shared objects, in the paper named above.
+    """
+    blocks = [Block(-(-b.nbytes // align) * align, b.first, b.last) for b in blocks]
+    slots: list[list[Block]] = []  # the first block of a slot is its largest
+    chosen: dict[int, int] = {}
+    for index in sorted(range(len(blocks)), key=lambda i: -blocks[i].nbytes):
+        free = [i for i, slot in enumerate(slots) if not any(map(blocks[index].meets, slot))]
+        if not free:
+            slots.append([])
+        chosen[index] = free[-1] if free else len(slots) - 1
+        slots[chosen[index]].append(blocks[index])
+    ends = list(accumulate((slot[0].nbytes for slot in slots), initial=0))
+    offsets = tuple(ends[chosen[i]] for i in range(len(blocks)))
+    return ArenaPlan(offsets, ends[-1], lower_bound(blocks))
 
 
 def lower_bound(blocks: Sequence[Block]) -> int:

@@ -54,6 +54,9 @@ class Buffer:
     def __init__(self, context: Any, nbytes: int, policy: MemoryPolicy) -> None:
         flags = cl.mem_flags.READ_WRITE
         self.nbytes, self.policy = max(1, nbytes), policy
+        # NVIDIA's driver would promise any amount, and fail at the first launch.
+        if nbytes > (there := context.devices[0].global_mem_size):
+            raise DeviceError(f"cannot allocate {nbytes} bytes on the device, which has {there}")
         try:
             if policy is MemoryPolicy.ALLOC_HOST_PTR:
                 flags |= cl.mem_flags.ALLOC_HOST_PTR
@@ -114,8 +117,9 @@ class Buffer:
             transfers.add(view.nbytes)
 
     def region(self, offset: int, nbytes: int) -> Any:
-        """A sub-buffer for kernels; ``offset`` is aligned as the device asks."""
-        if offset == 0 and nbytes >= self.nbytes:
+        """What begins at ``offset``, for kernels: the buffer itself, or a sub-buffer. ``offset`` is
+        aligned as the device asks."""
+        if offset == 0:
             return self.cl_buffer
         return self.cl_buffer.get_sub_region(offset, max(1, nbytes), cl.mem_flags.READ_WRITE)
 

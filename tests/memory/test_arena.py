@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from itertools import combinations
 
 import pytest
 
-from clnet.memory.arena import Block, lower_bound, plan_arena
+from clnet.memory.arena import ArenaPlan, Block, lower_bound, plan_arena, plan_slots
+
+Planner = Callable[[list[Block], int], ArenaPlan]
 
 
-def check(blocks: list[Block], align: int) -> float:
+def check(blocks: list[Block], align: int, planner: Planner = plan_arena) -> float:
     """Fail where a plan is wrong; the arena's size relative to the lower bound."""
-    plan = plan_arena(blocks, align)
+    plan = planner(blocks, align)
     for i, j in combinations(range(len(blocks)), 2):
         if blocks[i].meets(blocks[j]):
             a, b = plan.offsets[i], plan.offsets[j]
@@ -32,16 +35,31 @@ def brute_force_bound(blocks: list[Block], align: int) -> int:
     return max((sum(sizes) for sizes in alive), default=0)
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_random_lifetimes(seed: int) -> None:
-    chance = random.Random(seed)
+def random_blocks(chance: random.Random) -> list[Block]:
     count, calls = chance.randrange(1, 60), chance.randrange(1, 40)
     blocks = []
     for _ in range(count):
         first = chance.randrange(calls)
         last = min(calls - 1, first + int(chance.expovariate(0.3)))
         blocks.append(Block(chance.choice([1, 100, 4096, chance.randrange(1, 10**6)]), first, last))
-    check(blocks, chance.choice([1, 16, 128, 512, 4096]))
+    return blocks
+
+
+@pytest.mark.parametrize("planner", [plan_arena, plan_slots])
+@pytest.mark.parametrize("seed", range(60))
+def test_random_lifetimes(seed: int, planner: Planner) -> None:
+    chance = random.Random(seed)
+    check(random_blocks(chance), chance.choice([1, 16, 128, 512, 4096]), planner)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_slots_are_the_same_or_apart(seed: int) -> None:
+    """Whether alive together or not: that is what they are for."""
+    blocks = random_blocks(random.Random(seed))
+    plan = plan_slots(blocks, 64)
+    for i, j in combinations(range(len(blocks)), 2):
+        a, b = plan.offsets[i], plan.offsets[j]
+        assert a == b or a + blocks[i].nbytes <= b or b + blocks[j].nbytes <= a
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -71,8 +89,9 @@ def test_a_chain_needs_its_two_largest_neighbours() -> None:
     assert plan.nbytes == plan.lower_bound == 700
 
 
-def test_nothing_needs_nothing() -> None:
-    plan = plan_arena([], 128)
+@pytest.mark.parametrize("planner", [plan_arena, plan_slots])
+def test_nothing_needs_nothing(planner: Planner) -> None:
+    plan = planner([], 128)
     assert (plan.offsets, plan.nbytes, plan.lower_bound) == ((), 0, 0)
 
 
