@@ -9,7 +9,7 @@ from clnet.ops.conv.direct import direct
 from clnet.ops.conv.pointwise import pointwise, pointwise_fine
 from clnet.ops.conv.problem import ConvProblem
 from clnet.ops.conv.rows import rows
-from clnet.ops.conv.winograd import winograd
+from clnet.ops.conv.winograd import product_items, winograd
 
 
 def candidates(problem: ConvProblem) -> list[Candidate]:
@@ -17,7 +17,7 @@ def candidates(problem: ConvProblem) -> list[Candidate]:
     if problem.device.is_cpu:  # which has Winograd's on blocks of channels
         offered = [*_on_cpu(problem), blas(problem)]
     else:
-        offered = [*_on_gpu(problem), blas(problem), *winograd(problem)]
+        offered = [*_on_gpu(problem), blas(problem)]
     return [c for c in offered if c is not None]
 
 
@@ -33,7 +33,10 @@ def _on_cpu(problem: ConvProblem) -> list[Candidate | None]:
 
 def _on_gpu(problem: ConvProblem) -> list[Candidate | None]:
     g = problem.geometry
+    staged = winograd(problem)
+    if staged and g.cg >= 16 and problem.dtype == "float32" and problem.fills(product_items(g)):
+        return [*staged, direct(problem), pointwise_fine(problem)]
     items = g.n * g.groups * g.mg * g.pixels // 16
     if items < problem.busy // 4:  # items that share tiles are better than too few
-        return [direct(problem), pointwise_fine(problem)]
-    return [pointwise_fine(problem), direct(problem)]
+        return [direct(problem), pointwise_fine(problem), *staged]
+    return [pointwise_fine(problem), direct(problem), *staged]

@@ -59,7 +59,8 @@ def direct(problem: ConvProblem) -> Candidate:
                          weights.packed)  # fmt: skip
 
     widths = (WIDTH, 1) if g.out[2] > 2 else (1,)
-    tiles = options(family.direct, (4, 8, 1)) if g.mg > 1 else (1,)
+    tile = max(8, family.direct) if _plenty(problem) else family.direct
+    tiles = options(tile, (4, 8, 1)) if g.mg > 1 else (1,)
     items = g.n * g.groups * ceil_div(g.mg, tiles[0]) * ceil_div(g.pixels, widths[0])
     splits = split_options(problem, items)
     candidate = tunable(
@@ -78,8 +79,14 @@ def _padded_options(problem: ConvProblem) -> tuple[int, ...]:
     if sum(padded_input(problem, 0, row_of_vectors(g))[3]) > problem.device.max_allocation:
         return (0,)
     uses = g.mg * g.taps // math.prod(g.strides)
-    wanted = gpu_tiles(problem.device, problem.dtype).padded and uses >= USES
-    return options(int(wanted), (0, 1))
+    padded = gpu_tiles(problem.device, problem.dtype).padded or _plenty(problem)
+    return options(int(padded and uses >= USES), (0, 1))
+
+
+def _plenty(problem: ConvProblem) -> bool:
+    """Whether tiles of 8 x 4 outputs fill the GPU."""
+    g = problem.geometry
+    return problem.fills(g.n * g.groups * g.mg * g.pixels // 32)
 
 
 def row_of_vectors(g: Geometry) -> int:

@@ -70,6 +70,11 @@ class ConvProblem:
         """Work-items that keep a GPU busy."""
         return 512 * self.device.compute_units
 
+    def fills(self, items: int) -> bool:
+        """Whether a GPU with memory of its own has items to spare, so that what makes each cheaper
+        pays, though it takes more launches. (Measured on an H200; on other GPUs it is not known.)"""
+        return not self.device.is_cpu and not self.device.unified_memory and items >= self.busy
+
     def item_counts(self, multiply_adds: int) -> tuple[int, ...]:
         """How many work-items a CPU should get: several per core, but each worth its start; then
         what else may be tried."""

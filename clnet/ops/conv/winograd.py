@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from clnet.calls import Candidate, Define, In, KernelCall, Out, PackedRef, Values, Work, tunable
+from clnet.ops.conv.geometry import Geometry
 from clnet.ops.conv.problem import ConvProblem
 from clnet.ops.conv.winograd_tiles import Tiling, tilings
 from clnet.ops.lowering import ceil_div, float_defines, grid, options, round_up
@@ -19,10 +20,16 @@ def winograd(problem: ConvProblem) -> list[Candidate | None]:
     return [_staged(t) for t in tilings(problem)]
 
 
+def product_items(g: Geometry) -> int:
+    """About how many work-items the products of ``winograd_4`` get: one for 8 x 4 elements."""
+    return 36 * g.n * ceil_div(g.pixels, 16) * g.mg // 32
+
+
 def _staged(tiling: Tiling) -> Candidate | None:
     """None where the device gives no buffer for what lies between the launches."""
     problem, g = tiling.problem, tiling.problem.geometry
     group = problem.device.max_work_group_size
+    rows = (8, 4) if problem.fills(product_items(g)) else (4, 8)
 
     def make(values: Values) -> Candidate | None:
         tile_m, vectors = values["TILE_M"], values["VECTORS"]
@@ -67,7 +74,7 @@ def _staged(tiling: Tiling) -> Candidate | None:
     return tunable(
         make,
         {
-            "TILE_M": [m for m in (4, 8) if m <= g.mg] or [g.mg],
+            "TILE_M": [m for m in rows if m <= g.mg] or [g.mg],
             "VECTORS": (1, 2),
             "LOCAL_X": options(8 if group >= 64 else 4, (4, 8, 16)),
             "LOCAL_Y": options(8 if group >= 64 else 1, (1, 4, 8)),
