@@ -72,7 +72,7 @@ class ConvProblem:
 
     def fills(self, items: int) -> bool:
         """Whether a GPU with memory of its own has items to spare, so that what makes each cheaper
-        pays, though it takes more launches. (Measured on an H200; on other GPUs it is not known.)"""
+        pays, though it takes more launches. (Measured on an H200, not known of other GPUs.)"""
         return not self.device.is_cpu and not self.device.unified_memory and items >= self.busy
 
     def item_counts(self, multiply_adds: int) -> tuple[int, ...]:
