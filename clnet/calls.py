@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -68,21 +68,36 @@ class KernelCall:
 
 @dataclass(frozen=True)
 class Chain(KernelCall):
-    """Several small launches as one: a single work-item computes ``parts`` one after the other.
+    """Several launches as one: ``parts`` one after the other, by a single work-item or a team.
 
-    ``operands`` tells for each part which of the chain's arguments its references are.
+    ``operands`` tells for each part which of the chain's arguments its references are. A part is
+    computed in so many ``shares``, by whichever item of the team is free. A team's last argument
+    is the memory of its ``turns``: zeros, and zeros again after each launch.
     """
 
     parts: tuple[KernelCall, ...] = ()
     operands: tuple[tuple[int, ...], ...] = ()
+    shares: tuple[int, ...] = ()
+
+    #: 32-bit integers that a part's turns take: two, each in a cache line of its own.
+    TURNS: ClassVar[int] = 32
+
+    @property
+    def team(self) -> int:
+        """Work-items."""
+        return self.global_size[0]
 
     @classmethod
     def of(
-        cls, parts: Sequence[KernelCall], operands: Sequence[tuple[int, ...]], count: int
-    ) -> Chain:
+        cls, parts: Sequence[KernelCall], operands: Sequence[tuple[int, ...]], count: int,
+        shares: Sequence[int] | None = None, team: int = 1,
+    ) -> Chain:  # fmt: skip
         """The chain of ``parts``, whose arguments are ``count`` tensors."""
-        args = tuple(In(i) for i in range(count))
-        return cls("chain", "chain", args, (1,), (1,), (), tuple(parts), tuple(operands))
+        args = tuple(In(i) for i in range(count + (team > 1)))
+        shares = tuple(shares or (1,) * len(parts))
+        return cls(
+            "chain", "chain", args, (team,), (1,), (), tuple(parts), tuple(operands), shares
+        )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 
 from clnet.calls import KernelCall
 from clnet.runtime.child import python_command
@@ -26,7 +25,7 @@ def start_worker(device_index: int, calls: Sequence[KernelCall]) -> subprocess.P
     )  # fmt: skip
     assert process.stdin is not None
     with process.stdin as pipe:
-        pickle.dump((device_index, [replace(c, args=()) for c in calls]), pipe)
+        pickle.dump((device_index, list(calls)), pipe)
     return process
 
 

@@ -1,38 +1,61 @@
-"""Joins small launches into one, for CPUs.
+"""Joins neighbouring launches into one, for CPUs.
 
-A launch and the boundary behind it cost a CPU's driver about ten microseconds: its threads must
-wake, share the work and meet again. What takes less is better done by a single work-item in one go,
-the next right behind it.
+A launch and the boundary behind it cost a CPU's driver from ten microseconds on, more where idle
+cores sleep: its threads must wake, share the work and meet again. What takes less is better done by
+a single work-item in one go; the rest by a team of one per core that stays awake from part to part.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 from clnet.calls import Chain, KernelCall
 from clnet.runtime.executable import BoundCall, Region
 
-#: Longer chains compile for seconds; more arguments are beyond what OpenCL promises.
-MAX_PARTS, MAX_OPERANDS = 48, 100
+#: Longer chains compile for seconds; more arguments are beyond what OpenCL promises. Parts that are
+#: shared are fewer: they are the large kernels, and several chains are compiled at once.
+MAX_PARTS, MAX_SHARED, MAX_OPERANDS = 48, 10, 100
+#: Shares of a part for every item of a team: few, but enough for the end of a part to be even, on
+#: cores of different speed too.
+SHARES = 4
 
 
-def chained(calls: Sequence[BoundCall], small: Sequence[bool]) -> list[BoundCall]:
-    """The calls with neighbours that are ``small`` joined."""
+def chained(
+    calls: Sequence[BoundCall],
+    small: Sequence[bool],
+    team: int = 1,
+    new_turns: Callable[[int], Region] | None = None,
+) -> list[BoundCall]:
+    """The calls with neighbours joined: those that are ``small``, or, by a ``team`` of several, all.
+
+    ``new_turns`` gives a team memory for so many integers, zeros.
+    """
     result: list[BoundCall] = []
     waiting: list[BoundCall] = []
+    shares: list[int] = []
 
     def flush() -> None:
-        result.extend([_join(waiting)] if len(waiting) > 1 else waiting)
+        if len(waiting) < 2:
+            result.extend(waiting)
+        elif new_turns is None or max(shares) == 1:
+            result.append(_join(waiting, shares))
+        else:
+            turns = new_turns((len(waiting) + 1) * Chain.TURNS)
+            result.append(_join(waiting, shares, team, turns))
         waiting.clear()
+        shares.clear()
 
     for bound, is_small in zip(calls, small, strict=True):
-        if not (is_small and _is_plain(bound)):
+        if not ((is_small or team > 1) and _is_plain(bound)):
             flush()
             result.append(bound)
             continue
-        if len(waiting) == MAX_PARTS or len(_regions([*waiting, bound])) > MAX_OPERANDS:
+        full = len(waiting) == MAX_PARTS or sum(n > 1 for n in shares) == MAX_SHARED
+        if full or len(_regions([*waiting, bound])) > MAX_OPERANDS:
             flush()
         waiting.append(bound)
+        shares.append(1 if is_small else _shares(bound, team))
     flush()
     return result
 
@@ -43,14 +66,22 @@ def _is_plain(bound: BoundCall) -> bool:
     return isinstance(call, KernelCall) and set(call.local_size or (1,)) == {1}
 
 
+def _shares(bound: BoundCall, team: int) -> int:
+    assert isinstance(bound.call, KernelCall)
+    return min(math.prod(bound.call.global_size), SHARES * team)
+
+
 def _regions(calls: Sequence[BoundCall]) -> dict[Region, int]:
     """Every tensor that the calls are applied to, numbered."""
     unique = dict.fromkeys(region for bound in calls for region in bound.operands)
     return {region: number for number, region in enumerate(unique)}
 
 
-def _join(calls: Sequence[BoundCall]) -> BoundCall:
+def _join(
+    calls: Sequence[BoundCall], shares: Sequence[int], team: int = 1, turns: Region | None = None
+) -> BoundCall:
     numbers = _regions(calls)
     parts = [b.call for b in calls if isinstance(b.call, KernelCall)]
     operands = [tuple(numbers[region] for region in bound.operands) for bound in calls]
-    return BoundCall(Chain.of(parts, operands, len(numbers)), tuple(numbers))
+    chain = Chain.of(parts, operands, len(numbers), shares, team)
+    return BoundCall(chain, (*numbers, *([turns] if turns else [])))

@@ -54,6 +54,15 @@ class Device:
         """Whether this is PoCL, whose compiler wants some consideration."""
         return "portable computing language" in self.info.platform.lower()
 
+    @property
+    def team(self) -> int:
+        """Work-items that run at once where there is one per core: on CPUs, as many as this process
+        may use."""
+        if not self.info.is_cpu:
+            return 1
+        allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1 << 16
+        return max(1, min(self.info.compute_units, allowed))
+
     def new_queue(self) -> Any:
         """A new in-order queue."""
         return cl.CommandQueue(self.context)

@@ -18,7 +18,7 @@ from typing import Any
 
 import platformdirs
 
-from clnet.calls import KernelCall
+from clnet.calls import Chain, KernelCall
 from clnet.errors import BuildError
 from clnet.runtime.build_worker import start_worker
 from clnet.runtime.devices import Device
@@ -81,7 +81,8 @@ class ProgramCache:
     def _build_in_processes(self, calls: list[KernelCall]) -> None:
         """PoCL compiles one program at a time per process, so others help where it pays."""
         new = [c for c in calls if not (cache_folder() / self._key(c)).exists()]
-        count = min(os.cpu_count() or 1, len(new) // PROGRAMS_PER_PROCESS)
+        parts = sum(len(c.parts) if isinstance(c, Chain) else 1 for c in new)
+        count = min(os.cpu_count() or 1, len(new), parts // PROGRAMS_PER_PROCESS)
         workers = [start_worker(self._device.index, new[i::count]) for i in range(1, count)]
         try:
             for call in (*new[:: max(1, count)], *calls):

@@ -28,8 +28,8 @@ from clnet.tuning.choice import RecordedChoice
 #: Picks one of a workload's candidates; the default takes the first.
 Chooser = Callable[[Workload, list[Candidate]], Candidate]
 
-#: Nodes with fewer multiply-adds, or elements to move, may be joined with their neighbours on CPUs:
-#: two cores would save less than it costs to wake the second.
+#: Nodes with fewer multiply-adds, or elements to move, are left to one core where launches are
+#: joined: two would save less than it costs to meet.
 SMALL = 1 << 18
 
 
@@ -117,13 +117,12 @@ def compile_graph(
     choose: Chooser | None = None,
     states: States | None = None,
     *,
-    join: bool = False,
+    join: bool = True,
 ) -> Compiled:
     """Make ``graph`` executable on ``device``. The graph is rewritten and its constants are moved
     to the device, so it cannot be used again. ``choose`` picks candidates, by tuning records unless
     given. With ``states``, the graph's states live there, by name, and are shared with whatever
-    else is compiled so. ``join`` makes one launch of neighbouring small ones where that pays, on
-    CPUs."""
+    else is compiled so. ``join`` makes one launch of neighbouring ones where that pays, on CPUs."""
     optimize(graph, precision, device.info.channel_block)
     compiler = _Compiler(graph, device, choose or tuned_choice(device), states)
     return compiler.compile(join=join and device.info.is_cpu)
@@ -181,7 +180,8 @@ class _Compiler:
             bound = [BoundCall(c, tuple(self.region(n.key(r)) for r in refs_of(c)))
                      for n, c in self.calls]  # fmt: skip
             if join:
-                bound = chained(bound, [_effort(n.node) <= SMALL for n, _ in self.calls])
+                small = [_effort(n.node) <= SMALL for n, _ in self.calls]
+                bound = chained(bound, small, self.device.team, self.new_turns)
             queue = self.states.queue if self.states else None
             executable = Executable(self.device, bound, self.buffers, queue)
         except ClnetError:
@@ -314,6 +314,15 @@ class _Compiler:
         with buffer.map(queue, self.device.uploads, spec.shape, spec.dtype, write=True) as view:
             view[...] = array
         self.regions[key] = Region(buffer, 0, spec)
+
+    def new_turns(self, count: int) -> Region:
+        """Zeros for a team (see :class:`Chain`)."""
+        turns = Region(self.new_buffer(4 * count), 0, TensorSpec((count,), "int32"))
+        queue = self.device.new_queue()
+        with turns.buffer.map(queue, self.device.uploads, (count,), "int32", write=True) as view:
+            view[...] = 0
+        queue.finish()
+        return turns
 
     def region(self, key: Hashable) -> Region:
         """Where a tensor lies."""

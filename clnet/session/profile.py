@@ -103,23 +103,28 @@ def total(rates: Iterable[Rates]) -> Rates:
 
 
 def profile(session: Session, runs: int | None = None) -> Profile:
-    """Profile a session on what its inputs hold: ``runs`` with the driver's profiling and as many
-    without (default: as many as two seconds hold), then the device's ceilings. Raises DeviceError
-    where the driver keeps no times."""
-    compiled = session.compiled
-    executable = compiled.executable
-    profiler = Profiler(executable)
-    profiler.run()
+    """Profile a session on what its inputs hold: ``runs`` as it is (default: as many as a second
+    holds), as many with the driver's profiling and every launch on its own, then the device's
+    ceilings. Raises DeviceError where the driver keeps no times."""
+    joined = session.compiled.executable
 
     def wall() -> float:
         started = time.perf_counter()
-        executable.run()
-        executable.queue.finish()
+        joined.run()
+        joined.queue.finish()
         return time.perf_counter() - started
 
+    wall()
     count = runs or max(_FEWEST, round(_SECONDS / 2 / max(wall(), 1e-4)))
     latency = statistics.median(wall() for _ in range(count))
-    measured = [profiler.run() for _ in range(count)]
+    compiled = session.apart()
+    executable = compiled.executable
+    try:
+        profiler = Profiler(executable)
+        profiler.run()
+        measured = [profiler.run() for _ in range(count)]
+    finally:
+        executable.release()
     layers = _layers(compiled.layers, measured)
     median = sorted(measured, key=lambda spans: spans[-1].end if spans else 0.0)[count // 2]
     calls = [_kernel(bound.call) for bound in executable.calls]

@@ -105,6 +105,17 @@ class Session:
         self._check_open()
         return self._compiled
 
+    def apart(self) -> Compiled:
+        """What it runs with every launch on its own and the same inputs, for tools that look at
+        launches; the caller's to release."""
+        with self._lock:
+            old = self.compiled
+            graph = self._source(self._shapes)
+            new = compile_graph(graph, self.device, self.precision, self._choose, join=False)
+            for name, region in old.inputs.items():
+                old.executable.hand_over(region, new.executable, new.inputs[name])
+            return new
+
     @property
     def stats(self) -> SessionStats:
         """Launches per run, bytes copied so far, bytes of arena and weights, seconds spent."""

@@ -46,7 +46,7 @@ class Loop:
                 states.add(value.name, value.data)
         buffers = {value.name.removeprefix(prefix): value for value in own}
         self.feed = Feed(device, states, buffers, augmentation)
-        self.plan = compile_graph(graph, device, states=states, join=True)
+        self.plan = compile_graph(graph, device, states=states)
         self._buffer_bytes = sum(v.spec.nbytes for v in own)
 
     def run(

@@ -67,7 +67,7 @@ def _plan(graph: Graph, arguments: argparse.Namespace) -> dict[str, Any] | None:
     return {
         "device": str(device),
         "precision": arguments.precision,
-        "launches": launches,
+        "kernels": launches,
         "arena_bytes": arena.nbytes,
         "arena_lower_bound": arena.lower_bound,
     }
@@ -89,7 +89,7 @@ def _print(description: dict[str, Any]) -> None:
     }
     if plan:
         fields["device"] = plan["device"]
-        fields["launches"] = plan["launches"]
+        fields["kernels"] = plan["kernels"]
         fields["arena"] = (
             f"{amount(plan['arena_bytes'])} (at least {amount(plan['arena_lower_bound'])})"
         )
