@@ -27,7 +27,7 @@ def chained(
     team: int = 1,
     new_turns: Callable[[int], Region] | None = None,
 ) -> list[BoundCall]:
-    """The calls with neighbours joined: those that are ``small``, or, by a ``team`` of several, all.
+    """The calls with neighbours joined: those that are ``small``, or all by a ``team`` of several.
 
     ``new_turns`` gives a team memory for so many integers, zeros.
     """

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from unittest import mock
+
 import numpy as np
 import pytest
 from evaluate import evaluate
@@ -17,9 +22,11 @@ from clnet.ops.reduce import Reduce
 from clnet.ops.reshape import Reshape
 from clnet.ops.softmax import Softmax
 from clnet.ops.top_k import TopK
-from clnet.runtime.chaining import MAX_PARTS, chained
+from clnet.runtime.chaining import MAX_PARTS, MAX_SHARED, chained
+from clnet.runtime.devices import Device
 from clnet.runtime.executable import BoundCall
 from clnet.runtime.source import assemble
+from clnet.session import compile as compile_module
 from clnet.session.compile import compile_graph
 
 cpu_only = pytest.mark.skipif(not device().info.is_cpu, reason="launches are joined on CPUs alone")
@@ -69,6 +76,60 @@ def test_a_joined_network_equals_the_reference() -> None:
         assert_close(array, expected[name], 1e-5)
 
 
+@contextmanager
+def joined_by(team: int, small: int) -> Iterator[None]:
+    """Not to be entered by two threads at once."""
+    one = mock.patch.object(Device, "team", team)
+    with one, mock.patch.object(compile_module, "SMALL", small):
+        yield
+
+
+def outcome(join: bool, runs: int = 1) -> np.ndarray:
+    """What the deep network gives after some runs."""
+    x = np.random.default_rng(1).standard_normal((2, 16, 19, 21)).astype(np.float32)
+    compiled = compile_graph(deep(), device(), join=join)
+    executable = compiled.executable
+    assert any(isinstance(b.call, Chain) for b in executable.calls) == join
+    with executable.map(compiled.inputs["x"], write=True) as view:
+        view[...] = x
+    for _ in range(runs):
+        executable.run()
+    with executable.map(compiled.outputs["y"], write=False) as view:
+        found = np.array(view)
+    executable.release()
+    return found
+
+
+def deep() -> Graph:
+    """Convolutions, each of which reads all that the one before wrote, and small layers between."""
+    rng = np.random.default_rng(0)
+    build = GraphBuilder()
+    y = build.input("x", (2, 16, 19, 21))
+    for _ in range(12):
+        w = build.constant(rng.standard_normal((16, 16, 3, 3)).astype(np.float32) / 12)
+        y = build.add(Conv((1, 1), (1, 1, 1, 1), (1, 1)), y, w, None)
+        y = build.add(Softmax(), y)
+    build.output(y, "y")
+    return build.graph
+
+
+@cpu_only
+@pytest.mark.parametrize("team", [2, 3, 64])
+@pytest.mark.parametrize("small", [0, 20_000, 1 << 40])
+def test_a_team_computes_the_same_over_and_over(team: int, small: int) -> None:
+    """Also one with more items than there are threads: who is alone does everything."""
+    with joined_by(team, small):
+        assert np.array_equal(outcome(True, 50), outcome(False))
+
+
+@cpu_only
+def test_teams_of_several_sessions_do_not_wait_for_each_other() -> None:
+    expected = outcome(False)
+    with joined_by(4, 0), ThreadPoolExecutor(4) as pool:
+        found = [pool.submit(outcome, True, 100) for _ in range(4)]
+    assert all(np.array_equal(f.result(), expected) for f in found)
+
+
 def call(*args: object, **rest: object) -> BoundCall:
     kernel = KernelCall("cast", "cast", (In(), Out()), (8,), **rest)
     return BoundCall(kernel, tuple(args))
@@ -86,6 +147,20 @@ def test_only_small_neighbours_on_their_own_are_joined() -> None:
     assert chained(calls, [False] * 6) == calls
     many = chained([call("a", "b")] * (MAX_PARTS + 1), [True] * (MAX_PARTS + 1))
     assert [isinstance(b.call, Chain) for b in many] == [True, False]
+
+
+def test_a_teams_chain_has_turns_of_its_own_and_few_shared_parts() -> None:
+    sizes: list[int] = []
+    calls = [call("a", "b"), call("b", "c")]
+    (joint,) = chained(calls, [True, False], 2, lambda n: sizes.append(n) or "turns")
+    assert joint.operands == ("a", "b", "c", "turns") and len(joint.call.args) == 4
+    assert joint.call.shares == (1, 8) and joint.call.global_size == (2,)
+    assert sizes == [3 * Chain.TURNS]
+    (alone,) = chained(calls, [True, True], 2, lambda n: pytest.fail("nobody shares"))
+    assert alone.call.global_size == (1,)
+    many = [call("a", "b")] * (MAX_SHARED + 1)
+    result = chained(many, [False] * len(many), 2, lambda n: "turns")
+    assert [isinstance(b.call, Chain) for b in result] == [True, False]
 
 
 def test_a_file_stands_once_in_a_chain_for_each_set_of_macros() -> None:
