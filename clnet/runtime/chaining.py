@@ -16,6 +16,9 @@ from clnet.runtime.executable import BoundCall, Region
 #: Longer chains compile for seconds; more arguments are beyond what OpenCL promises. Parts that are
 #: shared are fewer: they are the large kernels, and several chains are compiled at once.
 MAX_PARTS, MAX_SHARED, MAX_OPERANDS = 48, 10, 100
+#: Multiply-adds, or elements to move: with fewer in all parts, waking a second core costs more
+#: than it saves, and with fewer in one, meeting it does.
+SMALL, TINY = 1 << 18, 1 << 14
 #: Shares of a part for every item of a team: few, but enough for the end of a part to be even, on
 #: cores of different speed too.
 SHARES = 4
@@ -23,39 +26,39 @@ SHARES = 4
 
 def chained(
     calls: Sequence[BoundCall],
-    small: Sequence[bool],
+    efforts: Sequence[int],
     team: int = 1,
     new_turns: Callable[[int], Region] | None = None,
 ) -> list[BoundCall]:
-    """The calls with neighbours joined: those that are ``small``, or all by a ``team`` of several.
+    """The calls with neighbours joined: those that are small, or all by a ``team`` of several.
 
-    ``new_turns`` gives a team memory for so many integers, zeros.
+    ``efforts`` are the calls' multiply-adds, or elements to move. ``new_turns`` gives a team memory
+    for so many integers, zeros.
     """
     result: list[BoundCall] = []
-    waiting: list[BoundCall] = []
-    shares: list[int] = []
+    waiting: list[tuple[BoundCall, int]] = []
 
     def flush() -> None:
+        joined = [bound for bound, _ in waiting]
         if len(waiting) < 2:
-            result.extend(waiting)
-        elif new_turns is None or max(shares) == 1:
-            result.append(_join(waiting, shares))
+            result.extend(joined)
+        elif new_turns is None or all(effort <= SMALL for _, effort in waiting):
+            result.append(_join(joined, [1] * len(joined)))
         else:
-            turns = new_turns((len(waiting) + 1) * Chain.TURNS)
-            result.append(_join(waiting, shares, team, turns))
+            shares = [1 if effort <= TINY else _shares(bound, team) for bound, effort in waiting]
+            turns = new_turns((len(joined) + 1) * Chain.TURNS)
+            result.append(_join(joined, shares, team, turns))
         waiting.clear()
-        shares.clear()
 
-    for bound, is_small in zip(calls, small, strict=True):
-        if not ((is_small or team > 1) and _is_plain(bound)):
+    for bound, effort in zip(calls, efforts, strict=True):
+        if not ((effort <= SMALL or team > 1) and _is_plain(bound)):
             flush()
             result.append(bound)
             continue
-        full = len(waiting) == MAX_PARTS or sum(n > 1 for n in shares) == MAX_SHARED
-        if full or len(_regions([*waiting, bound])) > MAX_OPERANDS:
+        full = len(waiting) == MAX_PARTS or sum(e > SMALL for _, e in waiting) == MAX_SHARED
+        if full or len(_regions([b for b, _ in (*waiting, (bound, effort))])) > MAX_OPERANDS:
             flush()
-        waiting.append(bound)
-        shares.append(1 if is_small else _shares(bound, team))
+        waiting.append((bound, effort))
     flush()
     return result
 

@@ -28,10 +28,6 @@ from clnet.tuning.choice import RecordedChoice
 #: Picks one of a workload's candidates; the default takes the first.
 Chooser = Callable[[Workload, list[Candidate]], Candidate]
 
-#: Nodes with fewer multiply-adds, or elements to move, are left to one core where launches are
-#: joined: two would save less than it costs to meet.
-SMALL = 1 << 18
-
 
 def first_candidate(workload: Workload, candidates: list[Candidate]) -> Candidate:
     """The untuned default."""
@@ -180,8 +176,8 @@ class _Compiler:
             bound = [BoundCall(c, tuple(self.region(n.key(r)) for r in refs_of(c)))
                      for n, c in self.calls]  # fmt: skip
             if join:
-                small = [_effort(n.node) <= SMALL for n, _ in self.calls]
-                bound = chained(bound, small, self.device.team, self.new_turns)
+                efforts = [_effort(n.node) for n, _ in self.calls]
+                bound = chained(bound, efforts, self.device.team, self.new_turns)
             queue = self.states.queue if self.states else None
             executable = Executable(self.device, bound, self.buffers, queue)
         except ClnetError:

@@ -22,11 +22,11 @@ from clnet.ops.reduce import Reduce
 from clnet.ops.reshape import Reshape
 from clnet.ops.softmax import Softmax
 from clnet.ops.top_k import TopK
-from clnet.runtime.chaining import MAX_PARTS, MAX_SHARED, chained
+from clnet.runtime import chaining
+from clnet.runtime.chaining import MAX_PARTS, MAX_SHARED, SMALL, chained
 from clnet.runtime.devices import Device
 from clnet.runtime.executable import BoundCall
 from clnet.runtime.source import assemble
-from clnet.session import compile as compile_module
 from clnet.session.compile import compile_graph
 
 cpu_only = pytest.mark.skipif(not device().info.is_cpu, reason="launches are joined on CPUs alone")
@@ -80,7 +80,8 @@ def test_a_joined_network_equals_the_reference() -> None:
 def joined_by(team: int, small: int) -> Iterator[None]:
     """Not to be entered by two threads at once."""
     one = mock.patch.object(Device, "team", team)
-    with one, mock.patch.object(compile_module, "SMALL", small):
+    limits = {"SMALL": small, "TINY": small // 16}
+    with one, mock.patch.multiple(chaining, **limits):
         yield
 
 
@@ -139,27 +140,27 @@ def test_only_small_neighbours_on_their_own_are_joined() -> None:
     host = BoundCall(HostCall(lambda x: [x], (In(),), (Out(),)), ("a", "b"))
     group = call("b", "c", local_size=(4,))
     calls = [call("a", "b"), call("b", "c"), host, call("a", "c"), group, call("c", "d")]
-    result = chained(calls, [True] * 6)
+    result = chained(calls, [SMALL] * 6)
     assert [type(b.call) for b in result] == [Chain, HostCall, KernelCall, KernelCall, KernelCall]
     joint = result[0]
     assert joint.operands == ("a", "b", "c")
     assert joint.call.operands == ((0, 1), (1, 2))
-    assert chained(calls, [False] * 6) == calls
-    many = chained([call("a", "b")] * (MAX_PARTS + 1), [True] * (MAX_PARTS + 1))
+    assert chained(calls, [SMALL + 1] * 6) == calls
+    many = chained([call("a", "b")] * (MAX_PARTS + 1), [SMALL] * (MAX_PARTS + 1))
     assert [isinstance(b.call, Chain) for b in many] == [True, False]
 
 
 def test_a_teams_chain_has_turns_of_its_own_and_few_shared_parts() -> None:
     sizes: list[int] = []
     calls = [call("a", "b"), call("b", "c")]
-    (joint,) = chained(calls, [True, False], 2, lambda n: sizes.append(n) or "turns")
+    (joint,) = chained(calls, [1, SMALL + 1], 2, lambda n: sizes.append(n) or "turns")
     assert joint.operands == ("a", "b", "c", "turns") and len(joint.call.args) == 4
     assert joint.call.shares == (1, 8) and joint.call.global_size == (2,)
     assert sizes == [3 * Chain.TURNS]
-    (alone,) = chained(calls, [True, True], 2, lambda n: pytest.fail("nobody shares"))
+    (alone,) = chained(calls, [1, SMALL], 2, lambda n: pytest.fail("nobody shares"))
     assert alone.call.global_size == (1,)
     many = [call("a", "b")] * (MAX_SHARED + 1)
-    result = chained(many, [False] * len(many), 2, lambda n: "turns")
+    result = chained(many, [SMALL + 1] * len(many), 2, lambda n: "turns")
     assert [isinstance(b.call, Chain) for b in result] == [True, False]
 
 
