@@ -6,7 +6,8 @@
 // turns for the next launch.
 //
 // turns: for each part the shares taken and those done, each in a cache line of its own; then the
-// items that have left. For devices where global memory is the same for all items: CPUs.
+// items that have left. For PoCL, whose atomics acquire and release (its mem_fence does nothing), so
+// that what a share wrote is seen by whoever has counted it as done.
 
 #define LINE 16
 #define TAKEN(part) (turns + (part) * 2 * LINE)
