@@ -8,9 +8,11 @@ from harness import candidate_names, check
 
 from clnet.ops import Case, registry
 
+OPS = {op.__name__: op for op in registry()}
 CASES = [
-    pytest.param(case, id=f"{case.op.label}-{i}")
-    for op in registry()
+    # A label that is another op's name would stand twice.
+    pytest.param(case, id=f"{name if case.op.label in OPS else case.op.label}-{i}")
+    for name, op in OPS.items()
     for i, case in enumerate(op.cases())
 ]
 
