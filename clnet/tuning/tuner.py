@@ -8,8 +8,8 @@ import random
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from importlib import metadata
 
-from clnet import __version__
 from clnet.calls import Candidate, Workload
 from clnet.runtime.devices import Device
 from clnet.tuning.bench import is_tunable
@@ -260,5 +260,5 @@ class Tuner:
             tuned.spread,
             tuned.default_seconds,
             datetime.date.today().isoformat(),
-            __version__,
+            metadata.version("clnet"),
         )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from harness import device
 
-from clnet.calls import In, Out
+from clnet.calls import Chain, In, Out
 from clnet.device_info import DeviceInfo
 from clnet.graph import Graph, GraphBuilder
 from clnet.ops.base import Op
@@ -33,6 +33,12 @@ def between(op: Op) -> Graph:
     return build.graph
 
 
+def kernels(session: Session) -> int:
+    """How many a run takes, of which CPUs join several to a launch."""
+    calls = [bound.call for bound in session.compiled.executable.calls]
+    return sum(len(call.parts) if isinstance(call, Chain) else 1 for call in calls)
+
+
 @pytest.mark.parametrize(
     "op",
     [
@@ -46,7 +52,7 @@ def test_what_only_looks_at_its_input_costs_no_launch(op: Op) -> None:
     x = np.random.default_rng(0).standard_normal((4, ROW), np.float32)
     with Session(lambda _: between(op), device()) as session:
         got = list(session.run([x]).values())
-        assert session.stats.launches <= 1 + len(got)
+        assert kernels(session) <= 1 + len(got)
     for have, want in zip(got, op.reference(-x), strict=True):
         np.testing.assert_array_equal(have, np.maximum(want, 0))
 
@@ -59,7 +65,7 @@ def test_inputs_are_computed_into_their_place_of_a_concatenation() -> None:
     x_value = np.random.default_rng(0).standard_normal((1, ROW), np.float32)
     with Session(lambda _: build.graph, device()) as session:
         y = session.run([x_value])["y"]
-        assert session.stats.launches == 3  # only the part that is needed twice is copied
+        assert kernels(session) == 3  # only the part that is needed twice is copied
     np.testing.assert_array_equal(y, np.concatenate([-x_value, abs(x_value), -x_value]))
 
 
