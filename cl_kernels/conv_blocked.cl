@@ -90,12 +90,20 @@ void copy_strip(__global real* to, __global const storage* x, const int c_blocks
 }
 #endif
 
+// With a channel or two the loop costs as much as what it does; longer rows of taps spill.
+#if CB * TAPS_W <= 8
+#define UNROLL_FEW _Pragma("unroll")
+#else
+#define UNROLL_FEW
+#endif
+
 // The products of LANES channels for every element of the kernel.
 #if TAPS_H * TAPS_W == 1
 #define WINDOW(LANES) MULTIPLY(LANES, first, STEP_H * line, STEP_W * CB, packed, at, sum)
 #else
 #define WINDOW(LANES)                                                                     \
     for (int ky = 0; ky < TAPS_H; ++ky)                                                   \
+        UNROLL_FEW                                                                        \
         for (int kx = 0; kx < TAPS_W; ++kx) {                                             \
             __global const real* values =                                                 \
                 first + ky * DILATION_H * line + kx * DILATION_W * CB;                    \

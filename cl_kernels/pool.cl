@@ -1,6 +1,6 @@
 // out[map, od, oh, ow] = maximum or mean over a window of in[map, d, h, w], where tap k along an
 // axis lies at o * STRIDE - PAD + k * DILATION. Taps outside the elements do not exist.
-// pool_items: an output each. pool_rows: a row of outputs each, with vectors in its middle.
+// pool_items: an output each. pool_rows: rows of outputs, with vectors in their middle.
 //
 // IN_*, OUT_*            elements along D, H and W
 // KERNEL_*, STRIDE_*, DILATION_*, PAD_*  windows; PAD_* is the padding in front
@@ -10,6 +10,7 @@
 // AVERAGE                1: mean, 0: maximum
 // INTEGER, LOWEST        type of integer elements, and the lowest value of any type
 // INDICES                1: also the first maximum's element number, with strides INDEX_*
+// ROWS                   rows of an item, which divide OUT_H
 // MIDDLE_BEGIN, MIDDLE_END  outputs of a row whose taps all lie on elements, none or at least VW
 #include "common.h"
 
@@ -40,6 +41,7 @@
 #define AVERAGE 0
 #define INDICES 0
 #define LOWEST (-INFINITY)
+#define ROWS 1
 #define MIDDLE_BEGIN 1
 #define MIDDLE_END 27
 #endif
@@ -132,13 +134,8 @@ valueV NEIGHBOURS(__global const element* p) {
 }
 #endif
 
-__kernel void pool_rows(__global const element* in, __global element* out) {
-    const int row = get_global_id(0);
-    if (row >= MAPS * OUT_D * OUT_H) return;
-    const int d = row / OUT_H % OUT_D * STRIDE_D - PAD_D, h = row % OUT_H * STRIDE_H - PAD_H;
+void pool_row(__global const element* in, __global element* out, const int d, const int h) {
     int where = -1;
-    in += row / (OUT_H * OUT_D) * (IN_D * IN_H * IN_W);
-    out += row * OUT_W;
     for (int ow = 0; ow < MIDDLE_BEGIN; ++ow)
         PUT(window(in, d, h, ow * STRIDE_W - PAD_W, &where), out, ow);
 #if AVERAGE
@@ -162,5 +159,14 @@ __kernel void pool_rows(__global const element* in, __global element* out) {
     }
     for (int ow = MIDDLE_END; ow < OUT_W; ++ow)
         PUT(window(in, d, h, ow * STRIDE_W - PAD_W, &where), out, ow);
+}
+
+__kernel void pool_rows(__global const element* in, __global element* out) {
+    const int first = get_global_id(0) * ROWS;
+    if (first >= MAPS * OUT_D * OUT_H) return;
+    const int d = first / OUT_H % OUT_D * STRIDE_D - PAD_D, oh = first % OUT_H;
+    in += first / (OUT_H * OUT_D) * (IN_D * IN_H * IN_W);
+    for (int i = 0; i < ROWS; ++i)
+        pool_row(in, out + (first + i) * OUT_W, d, (oh + i) * STRIDE_H - PAD_H);
 }
 #endif

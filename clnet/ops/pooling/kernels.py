@@ -31,6 +31,9 @@ def pool(
         kind = float_defines(x.dtype, device)
     else:
         kind = (("INTEGER", STORAGE_TYPES[x.dtype]),)
+    sizes = [a.count for a in padded]
+    # A row of one vector, as of blocks of channels, is not worth an item.
+    together = sizes[1] if sizes[2] == width else 1
     defines: list[Define] = [*kind, ("VW", width), ("MAPS", maps), ("AVERAGE", int(average))]
     for letter, axis in zip("DHW", padded, strict=True):
         defines += [
@@ -46,12 +49,12 @@ def pool(
         ("COUNT_PADDING", int(count_padding)),
         ("LOWEST", initial("lowest", x.dtype)),
         ("INDICES", int(index_order is not None)),
+        ("ROWS", together),
         ("MIDDLE_BEGIN", middle.start),
         ("MIDDLE_END", middle.stop),
     ]
-    sizes = [a.count for a in padded]
     if rows:
-        size = grid(maps * sizes[0] * sizes[1])
+        size = grid(maps * sizes[0] * sizes[1] // together)
         return KernelCall("pool", "pool_rows", (In(), Out()), size, None, tuple(defines))
     args = (In(), Out()) if index_order is None else (In(), Out(0), Out(1))
     if index_order is not None:
