@@ -9,6 +9,7 @@
 // items that have left. For PoCL, whose atomics acquire and release (its mem_fence does nothing), so
 // that what a share wrote is seen by whoever has counted it as done.
 
+// Integers of a line; Chain.TURNS in clnet/calls.py is two of them.
 #define LINE 16
 #define TAKEN(part) (turns + (part) * 2 * LINE)
 #define DONE(part) (TAKEN(part) + LINE)

@@ -140,8 +140,8 @@ def lowered_workloads(
 
 
 def plan_graph(graph: Graph, device: Device, precision: str = "fp32") -> tuple[int, ArenaPlan]:
-    """The launches per run and the arena that ``compile_graph`` would give, without touching the
-    device. The graph is rewritten."""
+    """The kernels per run and the arena that ``compile_graph`` would give, without building or
+    allocating anything. The graph is rewritten."""
     optimize(graph, precision, device.info.channel_block)
     compiler = _Compiler(graph, device, first_candidate, None)
     compiler.lower()
@@ -161,9 +161,6 @@ class _Compiler:
         self.buffers: list[Buffer] = []
         self.regions: dict[Hashable, Region] = {}
         self.weight_bytes = 0
-        # Dedicated memory is plenty, and NVIDIA's driver takes up to 100 us for a launch that uses
-        # a sub-buffer overlapping one used before: twice the time of MobileNetV2 on an H200.
-        self.one_arena = device.memory_policy is not MemoryPolicy.COPY
 
     def compile(self, *, join: bool) -> Compiled:
         """Run all stages."""
@@ -247,6 +244,12 @@ class _Compiler:
         """One per call; the calls of a node share theirs."""
         found = {id(n): Layer.of(n) for n, _ in self.calls}
         return [found[id(n)] for n, _ in self.calls]
+
+    @property
+    def one_arena(self) -> bool:
+        """Not in dedicated memory, which is plenty: NVIDIA's driver takes up to 100 us for a launch
+        that uses a sub-buffer overlapping one used before, which doubled MobileNetV2's time."""
+        return self.device.memory_policy is not MemoryPolicy.COPY
 
     def plan(self) -> ArenaPlan:
         """Lifetimes of the tensors that own scratch memory, and their offsets in the arena."""

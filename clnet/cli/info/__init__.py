@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _plan(graph: Graph, arguments: argparse.Namespace) -> dict[str, Any] | None:
-    """Launches and arena on the device; None where there is none and none was asked for."""
+    """Kernels and arena on the device; None where there is none and none was asked for."""
     from clnet.errors import DeviceError
 
     try:
@@ -63,11 +63,11 @@ def _plan(graph: Graph, arguments: argparse.Namespace) -> dict[str, Any] | None:
         if arguments.device is not None:
             raise
         return None
-    launches, arena = plan_graph(graph, device, arguments.precision)
+    kernels, arena = plan_graph(graph, device, arguments.precision)
     return {
         "device": str(device),
         "precision": arguments.precision,
-        "kernels": launches,
+        "kernels": kernels,
         "arena_bytes": arena.nbytes,
         "arena_lower_bound": arena.lower_bound,
     }
