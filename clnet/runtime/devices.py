@@ -57,8 +57,8 @@ class Device:
     @property
     def team(self) -> int:
         """Work-items that go through a chain of launches together: on PoCL, one for each core that
-        this process may use. Elsewhere one: Intel's runtime gains nothing on most models and takes
-        five times as long to compile, and nobody knows of a GPU's items which run at once."""
+        this process may use. Elsewhere one: Intel's runtime took three to six times as long to
+        compile, and MobileNetV2 gained nothing; nobody knows which of a GPU's items run at once."""
         if not self.is_pocl or not self.info.is_cpu:
             return 1
         allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1 << 16
