@@ -19,6 +19,7 @@ from tuning.test_tuner import model, workloads
 
 import clnet
 from clnet.errors import InputError
+from clnet.runtime.memory import MemoryPolicy
 from clnet.tuning import store
 from clnet.tuning.budget import TuningAbandonedError
 from clnet.tuning.measure import Measurer
@@ -48,7 +49,9 @@ def test_a_session_is_tuned_while_it_runs(tmp_path: Path) -> None:
             runs += 1
         report = tuning.result()
         assert runs > 1 and max(trials) > 1 and len(report.results) == workloads()
-        assert session.stats.tuned == workloads() and session.stats.bytes_copied == 0
+        assert session.stats.tuned == workloads()
+        if device().memory_policy is not MemoryPolicy.COPY:
+            assert session.stats.bytes_copied == 0
         with session.map_output("y") as y:  # of the last run, which was the old plan's
             np.testing.assert_allclose(y, expected, atol=1e-4)
         session.execute()  # on the input that the old plan had
