@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from clnet.calls import BlasCall, Call, KernelCall
 from clnet.runtime.profiling import Profiler, Span
 from clnet.session.ceilings import Ceilings, measure_ceilings
-from clnet.session.compile import Layer
+from clnet.session.lowered import Layer
 from clnet.session.session import Session
 
 #: Seconds of measuring where the number of runs is not given.
