@@ -1,5 +1,8 @@
 """Joins depthwise convolutions and the 1x1 convolutions behind them: a launch less, and nothing of
-what lies between them reaches memory."""
+what lies between them reaches memory.
+
+The 1x1 convolution ahead of them, as in MobileNetV2, stays: joined as well, the first blocks took
+0.95 to 1.1 times as long on two cores of a Zen 3, as rows between strips are expanded twice."""
 
 from __future__ import annotations
 
