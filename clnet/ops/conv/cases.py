@@ -74,7 +74,7 @@ def _plain(conv: Any) -> Iterable[Case]:
     yield _case(conv, (2, 3, 9, 11), 5, (3, 3), pads=(1, 1, 1, 1), bias=False)
     yield _case(conv, (2, 17, 13, 37), 33, (3, 3), pads=(2, 0, 1, 2),
                 epilogue=RESIDUAL, extras=((2, 33, 14, 37),))  # fmt: skip
-    yield _case(conv, (1, 34, 6, 70), 70, (3, 3), pads=(1, 1, 1, 1), epilogue=RELU)
+    yield _case(conv, (1, 70, 3, 70), 70, (3, 3), pads=(1, 1, 1, 1), epilogue=RELU)
     yield _case(conv, (3, 24, 30, 21), 20, (3, 3), pads=(0, 1, 2, 0),
                 epilogue=PER_CHANNEL, extras=((20, 1, 1),))  # fmt: skip
     yield _case(conv, (1, 4, 5, 83), 9, (3, 3), pads=(6, 9, 7, 5))
