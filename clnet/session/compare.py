@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from clnet.session.compile import Compiled
+from clnet.session.compiled import Compiled
 from clnet.tuning.budget import Budget
 
 #: Rounds in which models are compared, and the least seconds of one model's part of a round.

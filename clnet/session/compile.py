@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -21,6 +20,7 @@ from clnet.runtime.devices import Device
 from clnet.runtime.executable import BoundCall, Executable, Region
 from clnet.runtime.memory import Buffer, MemoryPolicy
 from clnet.runtime.states import States
+from clnet.session.compiled import Compiled
 from clnet.session.lowered import Layer, LoweredNode, Scratch, on_host, refs_of
 from clnet.session.tuned import tuned_choice
 from clnet.tensor_spec import TensorSpec
@@ -33,22 +33,6 @@ Chooser = Callable[[Workload, list[Candidate]], Candidate]
 def first_candidate(workload: Workload, candidates: list[Candidate]) -> Candidate:
     """The untuned default."""
     return candidates[0]
-
-
-@dataclass
-class Compiled:
-    """What a session runs, and where its inputs, outputs and states are."""
-
-    executable: Executable
-    inputs: dict[str, Region]
-    outputs: dict[str, Region]
-    states: dict[str, Region]
-    first: dict[str, np.ndarray]  #: what its own states start as
-    arena: ArenaPlan
-    weight_bytes: int
-    build_seconds: float
-    tuned: int  #: nodes with a tuning record of their own
-    layers: list[Layer]  #: of each call, before any were joined, the layer that it is for
 
 
 def compile_graph(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +15,10 @@ import numpy as np
 from clnet.errors import InputError
 from clnet.runtime.devices import Device
 from clnet.runtime.executable import Region
+from clnet.session.arrays import Arrays, named_arrays
 from clnet.session.background import BackgroundTuning
-from clnet.session.compile import Chooser, Compiled, compile_graph
+from clnet.session.compile import Chooser, compile_graph
+from clnet.session.compiled import Compiled
 from clnet.session.model_file import Shapes, Source
 from clnet.session.tune import TuningReport, tune_graph
 from clnet.tuning.budget import Budget
@@ -106,14 +108,13 @@ class Session:
         return self._compiled
 
     def apart(self) -> Compiled:
-        """What it runs with every launch on its own and the same inputs, for tools that look at
-        launches; the caller's to release."""
+        """What it runs with every launch on its own, holding the same data, for tools that look
+        at launches; the caller's to release."""
         with self._lock:
             old = self.compiled
             graph = self._source(self._shapes)
             new = compile_graph(graph, self.device, self.precision, self._choose, join=False)
-            for name, region in old.inputs.items():
-                old.executable.hand_over(region, new.executable, new.inputs[name])
+            old.hand_over(new)
             return new
 
     @property
@@ -131,19 +132,17 @@ class Session:
             compiled.tuned,
         )
 
-    def run(
-        self, inputs: Mapping[str, np.ndarray] | Sequence[np.ndarray] | np.ndarray
-    ) -> dict[str, np.ndarray]:
+    def run(self, inputs: Arrays) -> dict[str, np.ndarray]:
         """Outputs by name for inputs by name, in order, or the only one.
 
         Arrays are converted to the input's dtype. Other shapes than before compile the model anew
         for them. Raises InputError where a name, shape or dtype does not fit.
         """
         with self._lock:
-            arrays = self._named(inputs)
+            arrays = named_arrays(inputs, self._compiled.inputs)
             if any(a.shape != self._compiled.inputs[n].spec.shape for n, a in arrays.items()):
                 self._compile({n: a.shape for n, a in arrays.items()})
-                arrays = self._named(arrays)
+                arrays = named_arrays(arrays, self._compiled.inputs)
             for name, array in arrays.items():
                 with self.map_input(name) as view:
                     view[...] = array
@@ -184,10 +183,11 @@ class Session:
     @contextmanager
     def map_output(self, name: str) -> Iterator[np.ndarray]:
         """A read-only NumPy view of an output's memory, valid inside the block."""
-        executable = self._compiled.executable
-        region = self._region("output", name, self._compiled.outputs)
-        with self._lock, executable.map(region, write=False) as view:
-            yield executable.actual(region, view)
+        with self._lock:
+            executable = self._compiled.executable
+            region = self._region("output", name, self._compiled.outputs)
+            with executable.map(region, write=False) as view:
+                yield executable.actual(region, view)
 
     def tune(
         self,
@@ -237,13 +237,7 @@ class Session:
             if not self._is_open or wanted != {n: r.spec for n, r in compiled.inputs.items()}:
                 return False
             compiled.executable.transfers = old.executable.transfers
-            for ours, theirs in (
-                (old.inputs, compiled.inputs),
-                (old.outputs, compiled.outputs),
-                (old.states, compiled.states),
-            ):
-                for name, region in ours.items():
-                    old.executable.hand_over(region, compiled.executable, theirs[name])
+            old.hand_over(compiled)
             self._release()
             self._take(compiled)
             return True
@@ -278,30 +272,6 @@ class Session:
         if name not in regions:
             raise InputError(f"no {kind} is named {name!r}; there are {', '.join(regions)}")
         return regions[name]
-
-    def _named(
-        self, inputs: Mapping[str, np.ndarray] | Sequence[np.ndarray] | np.ndarray
-    ) -> dict[str, np.ndarray]:
-        regions = self._compiled.inputs
-        if isinstance(inputs, np.ndarray):
-            inputs = [inputs]
-        if not isinstance(inputs, Mapping):
-            if len(inputs) != len(regions):
-                raise InputError(f"{len(inputs)} inputs given, {len(regions)} needed")
-            inputs = dict(zip(regions, inputs, strict=True))
-        missing = [n for n in regions if n not in inputs]
-        unknown = [n for n in inputs if n not in regions]
-        if missing or unknown:
-            wrong = f"missing {', '.join(missing)}" if missing else f"unknown {', '.join(unknown)}"
-            raise InputError(f"inputs do not fit: {wrong}; the model takes {', '.join(regions)}")
-        return {n: _as_array(n, a, regions[n].spec.dtype) for n, a in inputs.items()}
-
-
-def _as_array(name: str, value: np.ndarray, dtype: str) -> np.ndarray:
-    array = np.asarray(value)
-    if not np.can_cast(array.dtype, dtype, casting="same_kind"):
-        raise InputError(f"input {name!r} is {array.dtype}, the model takes {dtype}")
-    return array
 
 
 def _describe(regions: dict[str, Region]) -> list[TensorInfo]:

@@ -11,7 +11,8 @@ from clnet.errors import InputError
 from clnet.graph import Graph
 from clnet.runtime.devices import Device, find_device
 from clnet.session.compare import compare
-from clnet.session.compile import Compiled, compile_graph, first_candidate, lowered_workloads
+from clnet.session.compile import compile_graph, first_candidate, lowered_workloads
+from clnet.session.compiled import Compiled
 from clnet.session.model_file import model_source, naming
 from clnet.session.tuned import board_records, records
 from clnet.tuning import clblast, store

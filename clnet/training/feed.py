@@ -16,7 +16,8 @@ from clnet.ops.update import Update
 from clnet.runtime.devices import Device
 from clnet.runtime.memory import Transfers
 from clnet.runtime.states import States
-from clnet.session.compile import Compiled, compile_graph
+from clnet.session.compile import compile_graph
+from clnet.session.compiled import Compiled
 from clnet.training.augmentation import Augmentation
 from clnet.training.step import CURSOR, SAMPLES
 

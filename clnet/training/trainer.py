@@ -14,7 +14,8 @@ import numpy as np
 from clnet.errors import InputError
 from clnet.runtime.devices import Device, find_device
 from clnet.runtime.states import States
-from clnet.session.compile import Compiled, compile_graph
+from clnet.session.compile import compile_graph
+from clnet.session.compiled import Compiled
 from clnet.training.augmentation import Augmentation
 from clnet.training.checkpoint import read_tensors, write_tensors
 from clnet.training.data import Samples

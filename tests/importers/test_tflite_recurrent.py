@@ -174,6 +174,21 @@ def test_runs_go_on_where_the_last_one_ended_until_reset(case: Case, tmp_path: P
             session.reset()
 
 
+def test_a_plan_with_launches_of_their_own_goes_on_from_what_is_remembered(tmp_path: Path) -> None:
+    case = CASES["lstm"]
+    path = tmp_path / "model.tflite"
+    path.write_bytes(case.data)
+    with clnet.load(path) as session:
+        session.run(case.feeds[0])
+        with session.map_input(session.inputs[0].name) as view:
+            view[...] = case.feeds[1]
+        plan = session.apart()
+        plan.executable.run()
+        with plan.executable.map(plan.outputs["y"], write=False) as view:
+            check(np.array(view), case.wants[1], case)
+        plan.executable.release()
+
+
 @pytest.mark.skipif(Interpreter is None, reason="ai-edge-litert is not installed")
 def test_litert_says_the_same(case: Case) -> None:
     interpreter = Interpreter(model_content=case.data)

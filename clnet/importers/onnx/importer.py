@@ -27,11 +27,12 @@ from clnet.importers.onnx.inputs import input_specs
 from clnet.importers.onnx.narrow import WIDER
 from clnet.importers.onnx.node import OnnxNode
 from clnet.importers.onnx.old_broadcast import SINCE, align_operands
-from clnet.importers.onnx.order import execution_order, label_of, subgraphs
+from clnet.importers.onnx.order import execution_order, label_of
 from clnet.importers.onnx.scope import FunctionKey, Scope, Tensors, domain_of, opset_versions
-from clnet.importers.onnx.standard_functions import has_standard_function, standard_function
+from clnet.importers.onnx.standard_functions import standard_function
 from clnet.importers.onnx.tensors import read_tensor
 from clnet.importers.onnx.text import refuse_damaged_text
+from clnet.importers.onnx.unsupported import refuse_unsupported, unsupported
 from clnet.ops import Op
 
 #: Functions that call each other, and loops, can blow a small file up to any number of nodes.
@@ -87,7 +88,7 @@ class Importer:
         graph = self.model.graph
         opsets = {"": defs.onnx_opset_version(), **opset_versions(self.model.opset_import)}
         scope = Scope(opsets, tensors=self._initializers(graph, self.raw))
-        self._refuse_unsupported(graph.node, scope.opsets)
+        refuse_unsupported(graph.node, scope.opsets, self.functions)
         inputs = [i for i in graph.input if i.name not in scope.tensors]
         elements = {i.name: i.type.tensor_type.elem_type for i in inputs}
         for name, spec in input_specs(inputs, self.input_shapes).items():
@@ -219,7 +220,7 @@ class Importer:
         else:
             function = standard_function(_with_attributes(node, attributes), opset, inputs)
             if function is None:
-                raise _unsupported([key])
+                raise unsupported([key])
             results = self._inline(key, function, inputs, attributes, scope)
         self._bind(node, results, scope)
 
@@ -257,28 +258,6 @@ class Importer:
         values = dict(zip(present, self.walk(nodes, present, inner), strict=True))
         return [values.get(name) for name in function.output]
 
-    def _refuse_unsupported(self, nodes: Iterable[NodeProto], opsets: Mapping[str, int]) -> None:
-        """Name every kind of node that cannot be converted, before the first is."""
-        missing: dict[FunctionKey, None] = {}
-        visited: set[FunctionKey] = set()
-        waiting = [(node, opsets) for node in nodes]
-        while waiting:
-            node, seen = waiting.pop()
-            key = (domain_of(node.domain), node.op_type, node.overload)
-            if key in self.functions:
-                if key not in visited:
-                    visited.add(key)
-                    function = self.functions[key]
-                    inner = {**seen, **opset_versions(function.opset_import)}
-                    waiting += [(n, inner) for n in function.node]
-            elif converter_for(*key[:2]) is None and not has_standard_function(
-                key[0], node.op_type, seen.get(key[0], 1)
-            ):
-                missing[key] = None
-            waiting += [(n, seen) for graph in subgraphs(node) for n in graph.node]
-        if missing:
-            raise _unsupported(missing)
-
 
 def _attributes(node: NodeProto, scope: Scope) -> dict[str, AttributeProto]:
     """The node's attributes; those that refer to an attribute of the function take its value."""
@@ -315,9 +294,3 @@ def _without_absent(node: NodeProto, absent: set[str]) -> NodeProto:
     del copy.input[:]
     copy.input.extend("" if name in absent else name for name in node.input)
     return copy
-
-
-def _unsupported(keys: Iterable[FunctionKey]) -> UnsupportedError:
-    names = sorted({shown(f"{domain}.{op}" if domain else op)[1:-1] for domain, op, _ in keys})
-    listed = ", ".join(names[:40]) + (f" and {len(names) - 40} more" if len(names) > 40 else "")
-    return UnsupportedError(f"unsupported ops: {listed}")
