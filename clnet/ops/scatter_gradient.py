@@ -47,7 +47,15 @@ def scatter_vjp(
     if op.reduction == "add":
         return grad, None, apply("Where", inside, gathered(grad), zeros)
     if op.reduction == "mul":
-        slope = apply("Div", gathered(apply("Mul", grad, node.output)), updates)
+        # The product of the others at its place: all but a zero's own are there without division.
+        zero, one = apply("Equal", updates, zeros), build.constant(np.ones((), x.spec.dtype))
+        divisor = apply("Where", zero, one, updates)
+        slope = apply("Div", gathered(apply("Mul", grad, node.output)), divisor)
+        others = gathered(apply("Mul", grad, scattered(x, divisor, "mul")))
+        nothing = build.constant(np.zeros(x.spec.shape, x.spec.dtype))
+        count = gathered(scattered(nothing, build.add(Cast(x.spec.dtype), zero), "add"))
+        alone = apply("And", zero, apply("Equal", count, one))
+        slope = apply("Where", alone, others, slope)
         return scattered(grad, updates, "mul"), None, apply("Where", inside, slope, zeros)
     # Those that equal the extreme share its gradient.
     stayed = apply("Equal", x, node.output)

@@ -13,6 +13,7 @@ from clnet.ops.cast import Cast
 from clnet.ops.elementwise import elementwise
 from clnet.ops.functions import FUNCTIONS
 from clnet.ops.reduce import Reduce
+from clnet.ops.scatter_elements import ScatterElements
 
 RNG = np.random.default_rng(3)
 
@@ -51,6 +52,19 @@ def test_broadcast_operands_get_the_sum_over_what_was_repeated(shape: tuple[int,
     expected = feeds["x"].sum(axes, keepdims=True).reshape(shape)
     assert found["b"].shape == shape
     np.testing.assert_allclose(found["b"], expected)
+
+
+def test_factors_of_zero_get_the_product_of_the_others() -> None:
+    build = GraphBuilder()
+    x, factors = build.input("x", (4, 1), "float64"), build.input("factors", (5, 1), "float64")
+    places = build.constant(np.array([[0], [0], [1], [1], [-2]], np.int32))
+    product = build.add(ScatterElements(0, "mul"), x, places, factors)
+    loss = total(build, product)
+    start, given = [[2.0], [3], [5], [7]], [[0.0], [4], [0], [0], [6]]
+    feeds = {"x": np.array(start), "factors": np.array(given)}
+    found = slopes(build, loss, feeds)
+    np.testing.assert_array_equal(found["x"].ravel(), [0, 0, 6, 1])
+    np.testing.assert_array_equal(found["factors"].ravel(), [8, 0, 0, 0, 5])
 
 
 def test_only_what_leads_to_a_wanted_value_is_differentiated() -> None:
