@@ -12,23 +12,15 @@
 // position modulo the strides UP: pixel p of phase f then lands at p * UP + f - crop of
 // y[n, groups, mg, full_d, full_h, full_w], or nowhere. Weights [groups, UP_D * UP_H * UP_W, ...].
 //
-// KERNEL_*, STRIDE_*, DILATION_*  the window in depth, height and width
+// KERNEL_*, STRIDE_*, DILATION_*  see window.h
 // BIAS    1 where there is a bias
 // UP_*    1, or the strides of a transposed convolution
 // TILE_B  vectors of output channels of a tile
 // TILE_Y, TILE_X  rows and columns of a tile
 #include "common.h"
+#include "window.h"
 
-#ifndef KERNEL_W
-#define KERNEL_D 1
-#define KERNEL_H 3
-#define KERNEL_W 3
-#define STRIDE_D 1
-#define STRIDE_H 1
-#define STRIDE_W 1
-#define DILATION_D 1
-#define DILATION_H 1
-#define DILATION_W 1
+#ifndef BIAS
 #define BIAS 1
 #define UP_D 1
 #define UP_H 1
@@ -44,7 +36,6 @@
 #define TILE_X 7
 #endif
 
-#define TAPS (KERNEL_D * KERNEL_H * KERNEL_W)
 #define PHASES (UP_D * UP_H * UP_W)
 
 __kernel void conv_channels(

@@ -5,7 +5,7 @@
 // last channel. Every work-item computes TILE_M channels of VW pixels of a row.
 // Global: tiles of pixels, tiles of channels, n.
 //
-// KERNEL_*, STRIDE_*, DILATION_*  the window in depth, height and width
+// KERNEL_*, STRIDE_*, DILATION_*  see window.h
 // BIAS     1 where there is a bias
 // ALIGNED  1 where ow is a multiple of VW: whole vectors are stored
 // PADDED   1 where the padding lies around x, VW is 4 and a row holds all vectors of four that are
@@ -18,17 +18,9 @@
 // VW       output pixels of a work-item: 1 or 4
 // SPLIT, WIDTH  see split.h
 #include "common.h"
+#include "window.h"
 
-#ifndef KERNEL_W
-#define KERNEL_D 1
-#define KERNEL_H 3
-#define KERNEL_W 3
-#define STRIDE_D 1
-#define STRIDE_H 1
-#define STRIDE_W 1
-#define DILATION_D 1
-#define DILATION_H 1
-#define DILATION_W 1
+#ifndef BIAS
 #define BIAS 1
 #define ALIGNED 0
 #endif
@@ -43,7 +35,6 @@
 #define TILE_M 4
 #endif
 
-#define TAPS (KERNEL_D * KERNEL_H * KERNEL_W)
 #if KERNEL_W <= 7
 #define CHUNK KERNEL_W  // taps of a row that are unrolled together
 #else

@@ -4,18 +4,11 @@
 // x[..., channels, id, ih, iw] from element `first` on, y[channels, KERNEL_D, KERNEL_H, KERNEL_W,
 // od, oh, ow]. Global: pixels, channels * taps.
 //
-// KERNEL_*, STRIDE_*, DILATION_*  the window in depth, height and width
+// KERNEL_*, STRIDE_*, DILATION_*  see window.h
 // ELEMENT  unsigned integer of an element's size
-#ifndef KERNEL_W
-#define KERNEL_D 1
-#define KERNEL_H 3
-#define KERNEL_W 3
-#define STRIDE_D 1
-#define STRIDE_H 1
-#define STRIDE_W 1
-#define DILATION_D 1
-#define DILATION_H 1
-#define DILATION_W 1
+#include "window.h"
+
+#ifndef ELEMENT
 #define ELEMENT uint
 #endif
 

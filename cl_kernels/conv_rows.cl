@@ -7,24 +7,16 @@
 // `strips_per_item` strips of `groups_per_item` groups.
 // Global: chunks of strips, chunks of groups, n * od.
 //
-// KERNEL_*, STRIDE_*, DILATION_*  the window in depth, height and width
+// KERNEL_*, STRIDE_*, DILATION_*  see window.h
 // BIAS    1 where there is a bias
 // CG      input channels per group
 // ROW     elements of a buffered row: at least VW * ceil(ow / VW) * STRIDE_W + KERNEL_W *
 //         DILATION_W + 2 * VW, and pad_w + iw + VW
 // TILE_Y  rows of a strip
 #include "common.h"
+#include "window.h"
 
-#ifndef KERNEL_W
-#define KERNEL_D 1
-#define KERNEL_H 3
-#define KERNEL_W 3
-#define STRIDE_D 1
-#define STRIDE_H 1
-#define STRIDE_W 1
-#define DILATION_D 1
-#define DILATION_H 1
-#define DILATION_W 1
+#ifndef BIAS
 #define BIAS 1
 #define CG 1
 #define ROW 256
@@ -33,8 +25,7 @@
 #define TILE_Y 4
 #endif
 
-#define TAPS (KERNEL_D * KERNEL_H * KERNEL_W)
-#define REACH ((KERNEL_H - 1) * DILATION_H)               // rows that a window adds to its first
+#define REACH ((KERNEL_H - 1) * DILATION_H)          // rows that a window adds to its first
 #define LINES ((TILE_Y - 1) * STRIDE_H + REACH + 1)  // input rows of a strip
 
 // VW elements, STRIDE_W apart

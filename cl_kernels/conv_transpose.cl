@@ -6,24 +6,16 @@
 // STRIDE_W apart in a row, so that the same elements of the kernel meet all of them.
 // Global: rows * STRIDE_W * tiles of such pixels, groups * tiles of channels, n.
 //
-// KERNEL_*, STRIDE_*, DILATION_*  the window in depth, height and width
+// KERNEL_*, STRIDE_*, DILATION_*  see window.h
 // BIAS    1 where there is a bias
 // TILE_M  output channels of a work-item
 // TILE_X  output pixels of a work-item
 // SPLIT, WIDTH  see split.h
 #include "common.h"
+#include "window.h"
 #include "split.h"
 
-#ifndef KERNEL_W
-#define KERNEL_D 1
-#define KERNEL_H 3
-#define KERNEL_W 3
-#define STRIDE_D 1
-#define STRIDE_H 2
-#define STRIDE_W 2
-#define DILATION_D 1
-#define DILATION_H 1
-#define DILATION_W 1
+#ifndef BIAS
 #define BIAS 1
 #endif
 #ifndef TILE_M
@@ -32,8 +24,6 @@
 #ifndef TILE_X
 #define TILE_X 4
 #endif
-
-#define TAPS (KERNEL_D * KERNEL_H * KERNEL_W)
 
 __kernel void conv_transpose(
     __global const storage* x, __global const storage* w,

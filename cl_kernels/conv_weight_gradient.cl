@@ -12,6 +12,7 @@
 // SPLITS           shares of the sum; 1 writes dw at once
 // LINES_PER_SPLIT  lines of output in a share
 #include "common.h"
+#include "window.h"
 
 #ifndef BATCH
 #define BATCH 2
@@ -24,15 +25,6 @@
 #define OUT_D 1
 #define OUT_H 8
 #define OUT_W 8
-#define KERNEL_D 1
-#define KERNEL_H 3
-#define KERNEL_W 3
-#define STRIDE_D 1
-#define STRIDE_H 1
-#define STRIDE_W 1
-#define DILATION_D 1
-#define DILATION_H 1
-#define DILATION_W 1
 #define PAD_D 0
 #define PAD_H 1
 #define PAD_W 1
@@ -51,7 +43,6 @@
 #define VECTORS ((GROUP_OUT + VW - 1) / VW)
 #define ROW (VECTORS * VW)
 #define PIXELS (OUT_D * OUT_H * OUT_W)
-#define TAPS (KERNEL_D * KERNEL_H * KERNEL_W)
 #define TILES_K (TAPS / TILE_K)
 #define TILES_C ((GROUP_IN + TILE_C - 1) / TILE_C)
 #define SIZE (GROUPS * GROUP_OUT * GROUP_IN * TAPS)
