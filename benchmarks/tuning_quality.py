@@ -41,6 +41,8 @@ CONVOLUTIONS = (
 PRODUCTS = ((1344, 384, 512), (64, 1000, 512), (197, 768, 768))
 #: Kernels that one process builds: PoCL's memory grows with each.
 BATCH = 100
+#: Rounds in which the results are compared.
+RACE = 201
 
 
 def jobs(device: Device) -> Iterator[tuple[str, Job]]:
@@ -77,14 +79,18 @@ def measure(device: Device, job: Job) -> dict[str, float]:
             return Tuner(device, measurer, level).tune_one(job)
 
         full, first, second = tuned("exhaustive"), tuned("normal"), tuned("normal")
-        times = [
-            statistics.median(s) for s in measurer.race([full.point, first.point, second.point], 15)
-        ]
+        points = list({full.point, first.point, second.point})
+        samples = dict(zip(points, measurer.race(points, RACE), strict=True))
+    best, one, two = (samples[t.point] for t in (full, first, second))
+
+    def ratio(a: list[float], b: list[float]) -> float:
+        return statistics.median(x / y for x, y in zip(a, b, strict=True))
+
     return {
         "points": full.trials,
         "trials": first.trials,
-        "share": times[0] / times[1],
-        "again": abs(times[1] / times[2] - 1),
+        "share": ratio(best, one),
+        "again": abs(ratio(one, two) - 1),
     }
 
 

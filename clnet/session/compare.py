@@ -10,6 +10,7 @@ import numpy as np
 
 from clnet.session.compiled import Compiled
 from clnet.tuning.budget import Budget
+from clnet.tuning.noise import standard_error
 
 #: Rounds in which models are compared, and the least seconds of one model's part of a round.
 ROUNDS, ROUND_SECONDS = 25, 0.08
@@ -38,9 +39,7 @@ def compare(models: Sequence[Compiled], budget: Budget | None = None) -> tuple[l
     first = statistics.median(samples[0])
     ratios = [[s / a for a, s in zip(samples[0], mine, strict=True)] for mine in samples]
     medians = [statistics.median(r) for r in ratios]
-    deviation = statistics.median(abs(r - medians[-1]) for r in ratios[-1])
-    noise = 1.86 * deviation / rounds**0.5  # of a median, where deviations are normal
-    return [first * m for m in medians], first * noise
+    return [first * m for m in medians], first * standard_error(ratios[-1])
 
 
 def seconds_per_run(model: Compiled, count: int) -> float:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 
 from clnet.calls import Workload
 from clnet.runtime.blas import Override
@@ -13,57 +12,14 @@ from clnet.tuning.choice import RecordedChoice
 from clnet.tuning.clblast import override_of, overrides, workload_of
 from clnet.tuning.measure import SECONDS, Measurer, MeasuringError
 from clnet.tuning.record import TuningRecord
-from clnet.tuning.search import LEVELS, Search, Strategy, descend
-from clnet.tuning.space import Point, Space
+from clnet.tuning.search import LEVELS, Strategy, descend_again
+from clnet.tuning.space import Point
 from clnet.tuning.tuner import Job, Tuned, Tuner, Watch
 
 #: Shares of the budget: the spaces differ in size, and products matter most.
 SHARES = {"Xgemm": 12, "XgemmDirect": 5, "GemmRoutine": 3}
 #: What GemmRoutine decides between.
 PRODUCTS = ("Xgemm", "XgemmDirect")
-#: Points of a random sample, the best of which is a new start.
-SAMPLE = 8
-#: How many times slower than the best a variant's best may be to be sampled, too.
-WORTH_A_SAMPLE = 2.0
-#: So many draws without a point that fits and is new: the space is exhausted, or nearly.
-DRAWS = 20_000
-
-
-def descend_again(space: Space, starts: list[Point], rng: random.Random) -> Search:
-    """Coordinate descent, then from the best of a random sample, again and again: values that must
-    fit together hold a single descent up."""
-    known: dict[Point, float] = {}
-
-    def remember(search: Search) -> Generator[Point, float, None]:
-        try:
-            point = next(search)
-            while True:
-                if point not in known:
-                    known[point] = yield point
-                point = search.send(known[point])
-        except StopIteration:
-            return
-
-    yield from remember(descend(space, starts, rng))
-    while sample := _sample(space, known, rng):
-        for point in sample:
-            known[point] = yield point
-        yield from remember(descend(space, [min(sample, key=known.__getitem__)], rng))
-
-
-def _sample(space: Space, known: dict[Point, float], rng: random.Random) -> list[Point]:
-    """Points of promising variants that fit and are not known yet."""
-    found: list[Point] = []
-    limit = WORTH_A_SAMPLE * min(known.values())
-    names = sorted({p.candidate for p, seconds in known.items() if seconds <= limit})
-    for _ in range(DRAWS):
-        name = rng.choice(names)
-        point = Point.of(name, {k: rng.choice(v) for k, v in space.options[name].items()})
-        if point not in known and point not in found and space.candidate(point) is not None:
-            found.append(point)
-            if len(found) == SAMPLE:
-                break
-    return found
 
 
 class ClblastMeasurer(Measurer):

@@ -45,6 +45,7 @@ class Measurer:
         self._budget = budget or Budget()
         self._child: subprocess.Popen[bytes] | None = None
         self._opened: Open | None = None
+        self._default, self._scale = 0.0, 1.0
         self._points = 0
 
     def open(self, workload: Workload, default: Point) -> float:
@@ -52,15 +53,15 @@ class Measurer:
         self._opened = None
         request = Open(self._device, workload, default, self.overrides)
         seconds: float = self._ask(request)
-        self._opened = request
+        self._opened, self._default, self._scale = request, seconds, 1.0
         return seconds
 
     def measure(self, point: Point, hopeless: float = float("inf")) -> float:
         """Seconds of a point: roughly, where more than ``hopeless``. Raises MeasuringError."""
         if self._points >= POINTS_PER_CHILD:
             self.close()
-        seconds: float = self._ask(Try(point, hopeless))
-        return seconds
+        seconds: float = self._ask(Try(point, hopeless / self._scale))
+        return seconds * self._scale
 
     def race(self, points: Sequence[Point], rounds: int) -> list[list[float]]:
         """Samples of every point, taken in turn. Raises MeasuringError."""
@@ -83,8 +84,8 @@ class Measurer:
     def _ask(self, request: Open | Try | Race) -> Any:
         if self._child is None:
             self._start()
-            if self._opened is not None:
-                self._ask(self._opened)
+            if self._opened is not None:  # where the default is slower now, so is the machine
+                self._scale = self._default / self._ask(self._opened)
         self._points += 1
         answer = self._exchange(request)
         if isinstance(answer, Failure):

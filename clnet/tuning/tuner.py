@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import math
 import random
-import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import metadata
@@ -16,14 +15,15 @@ from clnet.tuning.bench import is_tunable
 from clnet.tuning.budget import Budget
 from clnet.tuning.choice import RecordedChoice, source_digest
 from clnet.tuning.measure import Measurer, MeasuringError
+from clnet.tuning.race import SECONDS, race
 from clnet.tuning.record import DeviceKey, TuningRecord, WorkloadKey
 from clnet.tuning.search import LEVELS, Strategy
 from clnet.tuning.space import Point, Space
 
-#: Rounds of the race between the best points and the default: fewer where one takes long, for as
-#: many seconds as ``RACE_SECONDS``.
-ROUNDS, FEWEST_ROUNDS, RACE_SECONDS = 15, 3, 2.0
-FINALISTS = 3
+#: Points that were the fastest when they were tried: a single trial is noisy.
+FINALISTS = 5
+#: The share of a workload's time that is for the race between them.
+RACE = 0.25
 #: What is slower than this times the best is not measured further.
 HOPELESS = 1.5
 #: A change of the default's time within one race beyond this is told.
@@ -168,7 +168,7 @@ class Tuner:
 
     def tune_one(self, job: Job, seconds: float = math.inf, done: float = 0.0) -> Tuned:
         """Search, race the best, keep a record. ``done`` is the share of all work that is."""
-        budget = self.budget.part(seconds)
+        budget = self.budget.part(seconds * (1 - RACE))
         space = Space(job.candidates, self.device.info)
         default = space.defaults[0]
         times = {default: self.measurer.open(job.workload, default)}
@@ -181,7 +181,8 @@ class Tuner:
 
         self._search(job, space, times, failures, budget, tell)
         finalists = sorted(times, key=times.__getitem__)[:FINALISTS]
-        tuned = self._race(job, default, [p for p in finalists if p != default], times, failures)
+        finalists = [default, *(p for p in finalists if p != default)]
+        tuned = self._race(job, finalists, times, failures, min(SECONDS, seconds * RACE))
         tuned.record = self._record(tuned, space)
         undone = replace(tuned, point=default, seconds=tuned.default_seconds)
         tuned.default_record = self._record(undone, space)
@@ -214,38 +215,24 @@ class Tuner:
         return LEVELS[self.level]
 
     def _race(
-        self, job: Job, default: Point, finalists: list[Point], times: dict[Point, float],
-        failures: dict[Point, str],
+        self, job: Job, points: list[Point], times: dict[Point, float],
+        failures: dict[Point, str], seconds: float,
     ) -> Tuned:  # fmt: skip
-        """The finalist that beats the default by more than the noise, or the default. What counts
-        is the ratio of their times within a round, whatever the clock does meanwhile."""
-        rivals = list(finalists)
-        once = sum(times[p] for p in (default, *rivals))
-        rounds = max(FEWEST_ROUNDS, min(ROUNDS, int(RACE_SECONDS / once)))
+        """The point that beats the default, which is the first, by more than the noise, or that."""
         while True:
             try:
-                samples = self.measurer.race([default, *rivals], rounds)
+                once = sum(times[p] for p in points)
+                outcome = race(self.measurer, points, once, seconds)
                 break
             except MeasuringError as error:  # one that worked when it was tried
-                if not rivals:
+                if len(points) == 1:
                     raise
-                failures[rivals[-1]] = f"in the race: {error}"
-                del times[rivals.pop()]
-        seconds = statistics.median(samples[0])
-        ratios = [[s / d for d, s in zip(samples[0], mine, strict=True)] for mine in samples]
-        medians = [statistics.median(r) for r in ratios]
-        best = min(range(len(medians)), key=medians.__getitem__)
-        noise = statistics.median(abs(r - medians[best]) for r in ratios[best])
-        if 1 - medians[best] <= noise:
-            best = 0
-            noise = statistics.median(abs(s / seconds - 1) for s in samples[0])
-        half = max(1, rounds // 2)
-        early, late = statistics.median(samples[0][:half]), statistics.median(samples[0][-half:])
-        drift = abs(late / early - 1)
-        point = [default, *rivals][best]
+                failures[points[-1]] = f"in the race: {error}"
+                del times[points.pop()]
+        of_default = outcome.seconds
         return Tuned(
-            job.workload, point, medians[best] * seconds, noise * seconds, seconds, times, failures,
-            drift,
+            job.workload, points[outcome.winner], outcome.share * of_default,
+            outcome.spread * of_default, of_default, times, failures, outcome.drift,
         )  # fmt: skip
 
     def _record(self, tuned: Tuned, space: Space) -> TuningRecord:

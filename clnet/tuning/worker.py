@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import os
 import pickle
+import random
 import statistics
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from clnet.errors import ClnetError
 from clnet.tuning.messages import Failure, Open, Race, Try
+from clnet.tuning.noise import standard_error
 from clnet.tuning.space import Point, Space
 
-#: Samples of a point that is tried; one that takes this many seconds is steady enough for one.
-SAMPLES, LONG = 3, 0.03
+#: Of a point that is tried at least so many samples are taken, and more until their median is that
+#: exact or so many seconds are over. One that takes this ``LONG`` is steady enough for one.
+SAMPLES, EXACT, SECONDS, LONG = 7, 0.02, 0.15, 0.03
+#: Samples that are taken only to learn about how long a run takes.
+ESTIMATES = 3
 #: Points kept ready for a race: their memory counts.
-KEPT = 4
+KEPT = 6
 
 
 class Worker:
@@ -30,6 +36,7 @@ class Worker:
     def __init__(self) -> None:
         self.bench: Any = None
         self.ready: dict[Point, tuple[Any, float]] = {}
+        self.yardstick: tuple[Any, float] | None = None  #: the default, and seconds of it
 
     def answer(self, request: Open | Try | Race) -> Any:
         """Dispatch. A ClnetError is an answer too."""
@@ -60,28 +67,45 @@ class Worker:
         self.space = Space(workload.candidates(device.info), device.info)
         special = isinstance(workload.op, ClblastKernel)
         self.bench = (ClblastBench if special else Bench)(device, workload)
-        return self.try_point(Try(request.default, float("inf")))
+        seconds = self.try_point(Try(request.default, float("inf")))
+        if seconds <= LONG and not special:  # there is no way back to CLBlast's own parameters
+            self.yardstick = self.ready[request.default][0], seconds
+        return seconds
 
     def try_point(self, request: Try) -> float:
-        """Median of a few samples."""
+        """Median of samples."""
         executable, seconds = self.prepare(request.point)
         if seconds <= min(request.hopeless, LONG):
-            samples = [self.bench.sample(executable, seconds) for _ in range(SAMPLES)]
+            samples: list[float] = []
+            deadline = time.monotonic() + SECONDS
+            while len(samples) < SAMPLES or (
+                standard_error(samples) > EXACT * seconds and time.monotonic() < deadline
+            ):
+                samples.append(self.steady_sample(executable, seconds))
             seconds = statistics.median(samples)
-            self.ready[request.point] = executable, seconds
         if len(self.ready) > KEPT:
             slowest = max(list(self.ready)[1:], key=lambda p: self.ready[p][1])
             self.ready.pop(slowest)[0].release()
         return seconds
+
+    def steady_sample(self, executable: Any, seconds: float) -> float:
+        """A sample, on the scale of the default's time when the workload was taken up: machines
+        grow slower and faster meanwhile."""
+        sample: float = self.bench.sample(executable, seconds)
+        if self.yardstick is None:
+            return sample
+        return sample * self.yardstick[1] / self.bench.sample(*self.yardstick)
 
     def race(self, request: Race) -> list[list[float]]:
         """Samples of each point."""
         for point in request.points:
             self.prepare(point)
         samples: list[list[float]] = [[] for _ in request.points]
+        order, rng = list(range(len(samples))), random.Random(0)
         for _ in range(request.rounds):
-            for point, mine in zip(request.points, samples, strict=True):
-                mine.append(self.bench.sample(*self.ready[point]))
+            rng.shuffle(order)  # who runs before leaves the caches as they are
+            for i in order:
+                samples[i].append(self.bench.sample(*self.ready[request.points[i]]))
         return samples
 
     def prepare(self, point: Point) -> tuple[Any, float]:
@@ -94,8 +118,9 @@ class Worker:
             try:
                 self.bench.check(executable)
                 seconds = self.bench.sample(executable, 1)
-                if seconds < LONG:
-                    seconds = self.bench.sample(executable, seconds)
+                # How many runs make a sample depends on it, and thereby the share of the last wait.
+                for _ in range(ESTIMATES if seconds < LONG else 0):
+                    seconds = min(seconds, self.bench.sample(executable, seconds))
             except ClnetError:
                 executable.release()
                 raise
@@ -107,6 +132,7 @@ class Worker:
         for executable, _ in self.ready.values():
             executable.release()
         self.ready.clear()
+        self.yardstick = None
         if self.bench is not None:
             self.bench.close()
 
