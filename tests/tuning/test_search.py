@@ -9,7 +9,7 @@ import pytest
 
 from clnet.calls import Candidate, KernelCall, Values, tunable
 from clnet.device_info import DeviceInfo
-from clnet.tuning.search import Strategy, at_random, descend, exhaustive
+from clnet.tuning.search import Strategy, at_random, descend, descend_again, exhaustive
 from clnet.tuning.space import Point, Space
 
 OPTIONS = {"TILE": (4, 1, 2, 8, 16), "ROWS": (1, 2, 3, 4, 5, 6, 7, 8), "ITEMS": (8, 2, 4, 16, 32)}
@@ -71,6 +71,37 @@ def test_descent_goes_on_where_points_fail() -> None:
 
 def test_only_points_that_fit_are_tried() -> None:
     assert all(space().candidate(p) is not None for p in run(descend))
+
+
+def test_where_one_side_of_a_tile_grows_the_other_gives_way() -> None:
+    """From 1 x 12 to 3 x 3 there is no way by one side at a time: 2 x 12 does not fit."""
+
+    def make(values: Values) -> Candidate | None:
+        if values["ROWS"] * values["COLUMNS"] > 12:
+            return None
+        return Candidate("tile", (KernelCall("copy", "copy", (), (3,)),))
+
+    def cost(point: Point) -> float:
+        values = dict(point.values)
+        return 1 + abs(values["ROWS"] - 3) + abs(values["COLUMNS"] - 3) / 4
+
+    tile = tunable(make, {"ROWS": (1, 2, 3, 4), "COLUMNS": (12, *range(1, 12))})
+    assert tile is not None
+    found = Space([tile], DeviceInfo(kind="cpu"))
+    tried, search = [], descend(found, [], random.Random(0))
+    with pytest.raises(StopIteration):
+        point = next(search)
+        while True:
+            tried.append(point)
+            point = search.send(cost(point))
+    assert all(found.candidate(p) is not None for p in tried)
+    assert dict(min(tried, key=cost).values) | {"LOCAL": 0} == {"ROWS": 3, "COLUMNS": 3, "LOCAL": 0}
+
+
+def test_descending_again_tries_every_point_once() -> None:
+    tried = run(descend_again)
+    assert len(tried) == len(set(tried))
+    assert set(tried) >= {p for p in space().points() if p.candidate == "tiled"}
 
 
 @pytest.mark.parametrize(

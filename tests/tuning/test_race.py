@@ -1,0 +1,85 @@
+"""Races and samples on made-up times: no device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from clnet.tuning import race as racing
+from clnet.tuning.noise import deviation, standard_error
+from clnet.tuning.race import FEWEST_ROUNDS, ROUNDS, Outcome, race
+from clnet.tuning.space import Point
+
+DEFAULT, RIVAL, OTHER = Point("default"), Point("rival"), Point("other")
+
+
+class Noisy:
+    """A machine on which every point takes its seconds, times what disturbs it."""
+
+    def __init__(self, seconds: Sequence[float], disturb: Callable[[], np.ndarray]) -> None:
+        self.seconds, self.disturb = np.array(seconds), disturb
+        self.rounds: list[int] = []
+
+    def race(self, points: Sequence[Point], rounds: int) -> list[list[float]]:
+        assert len(points) == len(self.seconds)
+        self.rounds.append(rounds)
+        taken = [self.seconds * self.disturb() for _ in range(rounds)]
+        return np.array(taken).T.tolist()
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every look at the clock takes a tenth of a second."""
+    ticks = iter(np.arange(1000) / 10)
+    monkeypatch.setattr(racing.time, "monotonic", lambda: next(ticks))
+
+
+def run(machine: Noisy, once: float = 0.01) -> Outcome:
+    points = [DEFAULT, RIVAL, OTHER][: len(machine.seconds)]
+    return race(machine, points, once)  # type: ignore[arg-type]
+
+
+def test_on_a_quiet_machine_a_race_is_short_and_small_leads_win() -> None:
+    machine = Noisy([1.0, 0.99, 0.98], lambda: np.ones(3))
+    outcome = run(machine)
+    assert (outcome.winner, machine.rounds) == (2, [ROUNDS])
+    assert outcome.share == pytest.approx(0.98) and outcome.seconds == 1.0
+
+
+def test_on_a_noisy_machine_it_goes_on_and_still_finds_the_faster() -> None:
+    rng = np.random.default_rng(1)
+    machine = Noisy([1.0, 0.9], lambda: rng.lognormal(0, 0.25, 2))
+    outcome = run(machine)
+    assert outcome.winner == 1 and len(machine.rounds) > 5
+    assert outcome.share == pytest.approx(0.9, abs=0.07)
+
+
+def test_of_equals_the_default_wins_whatever_the_noise() -> None:
+    won = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        won.append(run(Noisy([1.0, 1.0], lambda rng=rng: rng.lognormal(0, 0.2, 2))).winner)
+    assert sum(won) <= 4
+
+
+def test_a_clock_that_slows_down_is_told_and_decides_nothing() -> None:
+    speed = iter(np.linspace(1, 2, 1000))
+    outcome = run(Noisy([1.0, 0.95], lambda: np.full(2, next(speed))))
+    assert outcome.winner == 1 and outcome.share == pytest.approx(0.95)
+    assert outcome.drift > 0
+
+
+def test_what_runs_long_has_few_rounds() -> None:
+    machine = Noisy([1.0, 0.5], lambda: np.ones(2))
+    assert run(machine, once=60.0).winner == 1
+    assert machine.rounds == [FEWEST_ROUNDS]
+
+
+def test_the_standard_error_is_that_of_medians() -> None:
+    rng = np.random.default_rng(0)
+    medians = [np.median(rng.normal(5, 1, 50)) for _ in range(2000)]
+    guessed = np.median([standard_error(rng.normal(5, 1, 50).tolist()) for _ in range(500)])
+    assert guessed == pytest.approx(np.std(medians), rel=0.15)
+    assert deviation([1.0, 2.0, 3.0, 10.0, 2.0]) == 1.0
