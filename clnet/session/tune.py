@@ -134,7 +134,8 @@ def _settle(
     budget: Budget,
 ) -> Compiled:
     """Run the whole model with all new choices, with those that gain a lot, and with none of them:
-    of those that cost the model nothing the most are kept, and the others undone."""
+    of those that cost the model nothing the most are kept, unless it is slower than untuned, and
+    the others undone."""
     changed = [t for t in report.results if t.gain > 1]
     variants = [changed, [t for t in changed if t.gain >= CLEAR], []]
     variants = [v for i, v in enumerate(variants) if v not in variants[:i]]
@@ -142,7 +143,10 @@ def _settle(
     try:
         models += map(compiled, variants)
         (report.untuned, *times), report.noise = compare(models, budget)
-        best = next(i for i, s in enumerate(times) if s <= min(times) + report.noise)
+        if not report.already_tuned:  # none of the choices: that is the untuned model
+            times[-1] = report.untuned
+        most = min(min(times) + report.noise, report.untuned)
+        best = next((i for i, s in enumerate(times) if s <= most), len(times) - 1)
         chosen = models.pop(1 + best)
     finally:
         for model in models:
