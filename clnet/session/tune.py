@@ -143,8 +143,6 @@ def _settle(
     try:
         models += map(compiled, variants)
         (report.untuned, *times), report.noise = compare(models, budget)
-        if not report.already_tuned:  # none of the choices: that is the untuned model
-            times[-1] = report.untuned
         most = min(min(times) + report.noise, report.untuned)
         best = next((i for i, s in enumerate(times) if s <= most), len(times) - 1)
         chosen = models.pop(1 + best)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -39,14 +40,19 @@ def seconds(point: Point) -> float:
     )  # fmt: skip
 
 
-def run(strategy: Strategy, fails: Point | None = None) -> list[Point]:
+def run(
+    strategy: Strategy,
+    fails: Point | None = None,
+    over: Space | None = None,
+    cost: Callable[[Point], float] = seconds,
+) -> list[Point]:
     tried = []
-    search = strategy(space(), [], random.Random(0))
+    search = strategy(over or space(), [], random.Random(0))
     try:
         point = next(search)
         while True:
             tried.append(point)
-            point = search.send(float("inf") if point == fails else seconds(point))
+            point = search.send(float("inf") if point == fails else cost(point))
     except StopIteration:
         return tried
 
@@ -88,12 +94,7 @@ def test_where_one_side_of_a_tile_grows_the_other_gives_way() -> None:
     tile = tunable(make, {"ROWS": (1, 2, 3, 4), "COLUMNS": (12, *range(1, 12))})
     assert tile is not None
     found = Space([tile], DeviceInfo(kind="cpu"))
-    tried, search = [], descend(found, [], random.Random(0))
-    with pytest.raises(StopIteration):
-        point = next(search)
-        while True:
-            tried.append(point)
-            point = search.send(cost(point))
+    tried = run(descend, over=found, cost=cost)
     assert all(found.candidate(p) is not None for p in tried)
     assert dict(min(tried, key=cost).values) | {"LOCAL": 0} == {"ROWS": 3, "COLUMNS": 3, "LOCAL": 0}
 
