@@ -32,8 +32,10 @@ from clnet.tensor_spec import TensorSpec
 #: that the transforms take for one channel of a tile, for every point. Measured on PoCL.
 WEIGHT_COST = 12
 TRANSFORM_COST = 5
-#: Bytes of points and sums that a work-item should keep in its core's cache.
-CHUNK_BYTES = 640 << 10
+#: Bytes of a chunk's points and sums: at least so many, and so many times those of the weights.
+#: Measured on PoCL in ResNet-18, VGG-16 and U-Net.
+CHUNK_BYTES = 1 << 20
+WEIGHTS_PER_CHUNK = 4
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Winograd:
         block, units = y.shape[-1], device.compute_units
         c_blocks, m_blocks = ceil_div(c, block), ceil_div(m, block)
         registers = 16 if block == 8 else 32
-        chunks, parts = self._share(c_blocks + m_blocks, m_blocks, block)
+        chunks = self._chunks(c_blocks, m_blocks, block)
 
         def tiles(chunks: int) -> dict[tuple[int, int, int], float]:
             return channel_tiles(m_blocks, 1, self.tiles // chunks, registers)
@@ -117,18 +119,18 @@ class Winograd:
                 "TILE_B": choices(default[0], range(1, 5), m_blocks),
                 "TILE_X": choices(default[2], range(1, 15), self.tiles),
                 "CHUNKS": choices(chunks, [chunks // 2, 2 * chunks, units, 4 * units], self.tiles),
-                "PARTS": choices(parts, (1, units, 2 * units), m_blocks),
+                "PARTS": choices(1, (units, 2 * units), m_blocks),
             },
         )
 
-    def _share(self, blocks: int, m_blocks: int, block: int) -> tuple[int, int]:
-        """Chunks of tiles, of which points and sums stay in a cache, and parts of the channels."""
+    def _chunks(self, c_blocks: int, m_blocks: int, block: int) -> int:
+        """Chunks of tiles. Each reads all weights, so its points and sums are several times as
+        many bytes; every core takes as many chunks."""
         units = self.device.compute_units
-        chunks = ceil_div(self.tiles * self.points * blocks * block * 4, CHUNK_BYTES)
-        m, c = self.workload.input(1).shape[:2]
-        if self.points * m * c * 4 > CHUNK_BYTES // 2:  # then all of them should be read but once
-            return max(1, min(chunks // units, self.tiles // 24)), min(m_blocks, units)
-        return min(max(1, self.tiles // 6), round_up(max(chunks, 2 * units), units)), 1
+        weights = self.points * c_blocks * m_blocks * block**2
+        values = self.tiles * self.points * (c_blocks + m_blocks) * block
+        rounds = round(4 * values / max(CHUNK_BYTES, WEIGHTS_PER_CHUNK * 4 * weights) / units)
+        return min(max(1, self.tiles // 6), units * max(1, rounds))
 
 
 def winograds(workload: Workload, device: DeviceInfo, window: Window) -> list[Winograd]:
