@@ -146,7 +146,8 @@ def describe(device: Any) -> DeviceInfo:
     """Read a device's limits; what its driver is known to do badly is corrected here."""
     extensions = set(device.extensions.split())
     platform = device.platform
-    is_cpu = bool(device.type & cl.device_type.CPU) or "llvmpipe" in device.name
+    # Mesa's llvmpipe, whatever it says it is, computes neighbouring work-items in one vector.
+    is_cpu = bool(device.type & cl.device_type.CPU) and "llvmpipe" not in device.name
     width = device.native_vector_width_float or device.preferred_vector_width_float or 4
     width = max(w for w in (1, 2, 4, 8, 16) if w <= width)
     if is_cpu:
@@ -155,7 +156,7 @@ def describe(device: Any) -> DeviceInfo:
     if is_cpu and "portable" in platform.name.lower():
         if _pocl_version(platform.version) < (3, 1):
             width, form = min(width, 8), "plain"  # float16 aborts LLVM 14; fma is a library call
-    elif not is_cpu or "rusticl" in platform.name.lower():
+    elif not is_cpu:
         width, form = min(max(width, 4), 4), "mad"
     return DeviceInfo(
         name=device.name.strip(),

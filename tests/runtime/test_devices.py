@@ -26,7 +26,7 @@ def fake(index: int, address: str, **info: object) -> Device:
 
 MACHINE = (
     fake(0, "0:0", name="Some CPU 9000", platform="Intel(R) OpenCL", kind="cpu"),
-    fake(1, "2:0", name="llvmpipe (LLVM 15)", platform="rusticl", kind="cpu"),
+    fake(1, "2:0", name="llvmpipe (LLVM 15)", platform="rusticl", kind="gpu"),
     fake(2, "2:1", name="Mali-G610", platform="rusticl", kind="gpu"),
     fake(3, "3:0", name="cpu-cortex", platform="Portable Computing Language", kind="cpu"),
 )
