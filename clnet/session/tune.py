@@ -114,11 +114,15 @@ def tune_graph(
     chosen = None
     if report.results:
 
-        def compiled(kept: Sequence[Tuned]) -> Compiled:
+        def compiled(kept: Sequence[Tuned]) -> Compiled | None:
             undone = [t.default_record for t in report.results if t not in kept]
             own = [*records(path), *made, *(r for r in undone if r)]
             choose = RecordedChoice(device.info, own, board_records())
-            return compile_graph(source(), device, precision, choose)
+            model = compile_graph(source(), device, precision, choose)
+            if choose.changed:
+                return model
+            model.executable.release()
+            return None
 
         untuned = compile_graph(source(), device, precision, first_candidate)
         chosen = _settle(report, untuned, compiled, keep, budget)
@@ -129,23 +133,28 @@ def tune_graph(
 def _settle(
     report: TuningReport,
     untuned: Compiled,
-    compiled: Callable[[Sequence[Tuned]], Compiled],
+    compiled: Callable[[Sequence[Tuned]], Compiled | None],
     keep: Callable[[TuningRecord], None],
     budget: Budget,
 ) -> Compiled:
     """Run the whole model with all new choices, with those that gain a lot, and with none of them:
     of those that cost the model nothing the most are kept, unless it is slower than untuned, and
-    the others undone."""
+    the others undone. ``compiled`` gives None where the model is the untuned one."""
     changed = [t for t in report.results if t.gain > 1]
     variants = [changed, [t for t in changed if t.gain >= CLEAR], []]
     variants = [v for i, v in enumerate(variants) if v not in variants[:i]]
     models = [untuned]
     try:
-        models += map(compiled, variants)
-        (report.untuned, *times), report.noise = compare(models, budget)
+        places = []
+        for variant in variants:
+            if model := compiled(variant):
+                models.append(model)
+            places.append(len(models) - 1 if model else 0)
+        measured, report.noise = compare(models, budget)
+        report.untuned, times = measured[0], [measured[p] for p in places]
         most = min(min(times) + report.noise, report.untuned)
         best = next((i for i, s in enumerate(times) if s <= most), len(times) - 1)
-        chosen = models.pop(1 + best)
+        chosen = models.pop(places[best])
     finally:
         for model in models:
             model.executable.release()

@@ -57,7 +57,7 @@ class RecordedChoice:
         self._by_op: dict[str, list[TuningRecord]] = defaultdict(list)
         for record in self._exact.values():
             self._by_op[record.workload.op].append(record)
-        self.exact, self.borrowed = 0, 0
+        self.exact, self.borrowed, self.changed = 0, 0, 0
 
     def __call__(self, workload: Workload, candidates: list[Candidate]) -> Candidate:
         """The candidate to use."""
@@ -66,9 +66,12 @@ class RecordedChoice:
         key, space = WorkloadKey.of(workload), Space(candidates, self.info)
         for record in self.nearest(key):
             candidate = _valid(record, space)
+            if candidate is not None and record.workload != key and not record.has_gain:
+                return candidates[0]  # what is nearest does best with a default, of its own
             if candidate is not None:
                 self.exact += record.workload == key
                 self.borrowed += record.workload != key
+                self.changed += record.has_gain
                 return candidate
         return candidates[0]
 

@@ -85,6 +85,11 @@ class TuningRecord:
     date: str
     version: str
 
+    @property
+    def has_gain(self) -> bool:
+        """Whether anything was faster than the default."""
+        return self.seconds < self.default_seconds
+
     def to_json(self) -> str:
         """One line."""
         fields = asdict(self)

@@ -20,6 +20,7 @@ from tuning.test_tuner import model, workloads
 import clnet
 from clnet.errors import InputError
 from clnet.runtime.memory import MemoryPolicy
+from clnet.session.tune import tune
 from clnet.tuning import store
 from clnet.tuning.budget import TuningAbandonedError
 from clnet.tuning.measure import Measurer
@@ -117,6 +118,29 @@ def test_load_tunes_what_is_not_tuned_yet(tmp_path: Path, monkeypatch: pytest.Mo
     with clnet.load(path, device(), tune=60) as session:
         assert session.stats.tuned == workloads()
         np.testing.assert_allclose(session(X)["y"], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("slower", [True, False])
+def test_what_is_kept_is_not_slower_than_untuned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slower: bool
+) -> None:
+    """Every layer gains alone; together they make the model slower, or faster."""
+    monkeypatch.setattr(Measurer, "open", lambda *_: 1e-3)
+    monkeypatch.setattr(Measurer, "measure", lambda *_: 0.5e-3)
+    monkeypatch.setattr(
+        Measurer, "race", lambda self, points, rounds: [[1e-3] * rounds]
+        + [[0.5e-3] * rounds] * (len(points) - 1)
+    )  # fmt: skip
+    seconds = 2.0 if slower else 0.5
+    monkeypatch.setattr(
+        "clnet.session.tune.compare", lambda models, _: ([1.0] + [seconds] * (len(models) - 1), 0)
+    )
+    report = tune(model(tmp_path / "two.onnx"), device(), budget=60, path=tmp_path / "records")
+    assert any(t.gain > 1 for t in report.results)
+    assert report.gain == (1 if slower else 2)
+    last = {r.workload: r for r in store.read(tmp_path / "records")}
+    assert any(r.has_gain for r in last.values()) is not slower
+    assert bool(report.notes) is slower
 
 
 def test_ctrl_c_keeps_what_was_found(tmp_path: Path) -> None:

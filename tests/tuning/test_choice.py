@@ -70,6 +70,14 @@ def test_the_nearest_lends_its_choice() -> None:
     assert choice.starts(workload()) == [near.point, far.point]
 
 
+def test_the_nearest_lends_nothing_where_it_gained_nothing() -> None:
+    """Its default need not be the other's; nor is what lies further away asked then."""
+    near, far = record(workload(32), seconds=2e-3), record(workload(56))
+    choice = RecordedChoice(INFO, [far, near])
+    assert chosen(choice, workload()) == DEFAULT
+    assert (choice.exact, choice.borrowed) == (0, 0)
+
+
 def test_what_is_too_far_lends_nothing() -> None:
     choice = RecordedChoice(INFO, [record(workload(512, 512))])
     assert chosen(choice, workload()) == DEFAULT
