@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from clnet.graph import Graph
+from clnet.passes.absorb_unblock import absorb_unblocks
 from clnet.passes.block_channels import block_channels
 from clnet.passes.constant_folding import fold_constants
 from clnet.passes.dead_code import remove_dead_code
@@ -14,6 +15,7 @@ from clnet.passes.fold_pad import fold_pads
 from clnet.passes.fuse_elementwise import fuse_elementwise
 from clnet.passes.fuse_epilogue import fuse_epilogues
 from clnet.passes.fuse_layer_normalization import fuse_layer_normalization
+from clnet.passes.fuse_max_pool import fuse_max_pools
 from clnet.passes.fuse_separable import fuse_separable
 from clnet.passes.fuse_updates import fuse_updates
 from clnet.passes.move_transposes import move_transposes
@@ -65,3 +67,5 @@ def optimize(graph: Graph, precision: str = "fp32", block: int | None = None) ->
     if block:
         block_channels(graph, block)
         fuse_separable(graph)
+        fuse_max_pools(graph)
+        absorb_unblocks(graph)

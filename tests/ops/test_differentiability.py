@@ -17,7 +17,9 @@ WITHOUT_GRADIENT = {
         "SamplingGradient", "SoftmaxCrossEntropyGradient",
     },
     "augments samples, ahead of the network": {"AddNoise", "SmoothField", "Warp"},
-    "made of weights that no longer change": {"Block", "BlockedConv", "SeparableConv", "Unblock"},
+    "made of weights that no longer change": {
+        "Block", "BlockedConv", "PooledConv", "SeparableConv", "Unblock",
+    },
     "changes states, behind all gradients": {"Update", "UpdateBehind"},
     "whole numbers, bits or new numbers come out": {"BitCast", "NonZero", "RandomNumbers"},
     "only a run tells how many elements come out": {"Compress", "Unique"},

@@ -12,6 +12,7 @@ from clnet.ops.concat import Concat
 from clnet.ops.conv import Conv
 from clnet.ops.elementwise import elementwise
 from clnet.ops.expression import Expression
+from clnet.ops.gemm import Gemm
 from clnet.ops.pad import Pad
 from clnet.ops.pooling import AveragePool, GlobalAveragePool, MaxPool
 from clnet.ops.reduce import Reduce
@@ -19,7 +20,9 @@ from clnet.ops.reshape import Reshape
 from clnet.ops.resize import Resize
 from clnet.ops.softmax import Softmax
 from clnet.ops.split import Split
+from clnet.passes.absorb_unblock import absorb_unblocks
 from clnet.passes.block_channels import block_channels
+from clnet.passes.fuse_max_pool import fuse_max_pools
 from clnet.passes.fuse_separable import fuse_separable
 
 RNG = np.random.default_rng(11)
@@ -45,6 +48,8 @@ def blocked_ops(build: GraphBuilder, block: int = 8) -> list[str]:
     before = evaluate(graph, feeds)
     block_channels(graph, block)
     fuse_separable(graph)
+    fuse_max_pools(graph)
+    absorb_unblocks(graph)
     after = evaluate(graph, feeds)
     assert list(before) == list(after)
     for name, want in before.items():
@@ -175,3 +180,62 @@ def test_a_depthwise_result_with_two_readers_stays() -> None:
     build.output(conv(build, deep, 24, 1), "y")
     build.output(conv(build, deep, 8, 1), "z")
     assert "SeparableConv" not in blocked_ops(build)
+
+
+def pooled(build: GraphBuilder, x: Value, **changed: object) -> Value:
+    fields = {"kernel": (2, 2), "strides": (2, 2), "pads": (0,) * 4, "dilations": (1, 1)}
+    result: Value = build.add(MaxPool(**{**fields, **changed}), x)  # type: ignore[arg-type]
+    return result
+
+
+@pytest.mark.parametrize(("kernel", "channels", "size"), [(5, 1, 12), (5, 8, 11), (3, 3, 9)])
+def test_a_convolution_and_its_pooling_become_one(kernel: int, channels: int, size: int) -> None:
+    build = GraphBuilder()
+    x = build.input("x", (2, channels, size, size))
+    deep = conv(build, x, 6, kernel, epilogue=Expression.of("HardSwish"))
+    build.output(pooled(build, deep), "y")
+    assert blocked_ops(build)[-2:] == ["PooledConv", "Unblock"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"strides": (1, 1)}, {"pads": (1, 1, 1, 1)}, {"ceil_mode": True}, {"dilations": (2, 2)}],
+)
+def test_windows_that_overlap_or_reach_beyond_stay(changed: dict[str, object]) -> None:
+    build = GraphBuilder()
+    build.output(pooled(build, conv(build, build.input("x", (1, 1, 9, 9)), 6, 5), **changed), "y")
+    assert "PooledConv" not in blocked_ops(build)
+
+
+def test_a_convolution_with_two_readers_keeps_its_pooling_apart() -> None:
+    build = GraphBuilder()
+    deep = conv(build, build.input("x", (1, 1, 8, 8)), 8, 5)
+    build.output(pooled(build, deep), "y")
+    build.output(deep, "z")
+    assert "PooledConv" not in blocked_ops(build)
+
+
+def test_a_convolution_for_winograds_method_keeps_its_pooling_apart() -> None:
+    build = GraphBuilder()
+    build.output(pooled(build, conv(build, build.input("x", (1, 16, 8, 8)), 16)), "y")
+    assert "PooledConv" not in blocked_ops(build)
+
+
+@pytest.mark.parametrize("channels", [16, 11])
+@pytest.mark.parametrize("trans_b", [True, False])
+def test_a_product_reads_a_flattened_map_in_blocks(channels: int, trans_b: bool) -> None:
+    build = GraphBuilder()
+    x = conv(build, build.input("x", (4, 3, 5, 6)), channels)
+    x = build.add(Reshape((4, channels * 30)), x)
+    w = random(10, channels * 30) if trans_b else random(channels * 30, 10)
+    build.output(build.add(Gemm(trans_b=trans_b), x, build.constant(w)), "y")
+    assert blocked_ops(build) == ["BlockedConv", "Reshape", "Gemm"]
+
+
+@pytest.mark.parametrize(("shape", "columns"), [((2, 16 * 60), 10), ((4, 16 * 30), 40)])
+def test_a_product_of_something_else_reads_no_blocks(shape: tuple[int, int], columns: int) -> None:
+    """Rows that are not images, or so many weights that moving the map is nothing."""
+    build = GraphBuilder()
+    x = build.add(Reshape(shape), conv(build, build.input("x", (4, 3, 5, 6)), 16))
+    build.output(build.add(Gemm(), x, build.constant(random(shape[1], columns))), "y")
+    assert blocked_ops(build) == ["BlockedConv", "Unblock", "Reshape", "Gemm"]

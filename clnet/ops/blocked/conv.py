@@ -84,9 +84,7 @@ class BlockedConv(Op):
         if w.shape[1] == 1 and self.groups > 1:
             found = [depthwise(workload, device, window)]
         else:
-            source: Source = "plain" if x.rank == 4 else "copied"
-            if x.rank == 5 and x.dtype == "float32" and not window.touches_padding:
-                source = "direct"
+            source = self.source(x, window)
             product = Product(workload, device, window, self.groups, source)
             ways = winograds(workload, device, window)
             n, blocks, height, width, block = workload.output.shape
@@ -117,6 +115,12 @@ class BlockedConv(Op):
         out = (y.shape[2], y.shape[3])
         (sy, sx), (dy, dx), (top, left) = self.strides, self.dilations, self.pads[:2]
         return Window(size, out, kernel, (sy, sx), (dy, dx), (top, left))
+
+    def source(self, x: TensorSpec, window: Window) -> Source:
+        """Where the kernel of a product finds ``x``."""
+        if x.rank == 4:
+            return "plain"
+        return "copied" if x.dtype != "float32" or window.touches_padding else "direct"
 
     @classmethod
     def cases(cls) -> Iterable[Case]:

@@ -1,0 +1,48 @@
+"""Joins convolutions and the pooling behind them: a quarter of the results reaches memory."""
+
+from __future__ import annotations
+
+from clnet.graph import Graph, Node
+from clnet.ops.blocked import BlockedConv, PooledConv
+from clnet.ops.pooling import MaxPool
+
+#: Rows times columns of a window that a register tile has room for.
+MOST = 6
+
+
+def fuse_max_pools(graph: Graph) -> None:
+    """Pull each convolution on blocks into the MaxPool that alone reads it, where windows do not
+    overlap."""
+    producers, consumers = graph.producers(), graph.consumers()
+    outputs = set(graph.outputs.values())
+    gone = set()
+    for node in graph.nodes:
+        x = node.inputs[0] if isinstance(node.op, MaxPool) else None
+        source = producers.get(x) if x is not None else None
+        if source is None or x is None or x in outputs or consumers[x] != [node]:
+            continue
+        if _has_apart_windows(node.op) and _may_pool(source):
+            node.op, node.inputs = PooledConv(source.op, node.op.kernel[:2]), source.inputs
+            gone.add(source)
+    graph.remove(gone)
+
+
+def _has_apart_windows(op: MaxPool) -> bool:
+    """Whether windows over [H, W, block] lie side by side, without padding."""
+    plain = op.strides == op.kernel and not any(op.pads) and set(op.dilations) == {1}
+    height, width, *lanes = op.kernel
+    return plain and lanes == [1] and height * width <= MOST and not op.ceil_mode
+
+
+def _may_pool(node: Node) -> bool:
+    """Not a depthwise convolution, which has a kernel of its own, nor one for Winograd's method,
+    which saves more."""
+    op = node.op
+    if not isinstance(op, BlockedConv) or len(node.inputs) > 3:
+        return False
+    x, w = node.inputs[0], node.inputs[1]
+    assert x is not None and w is not None
+    depthwise = op.groups > 1 and w.spec.shape[1] == 1
+    once = op.strides == op.dilations == (1, 1)
+    winograd = w.spec.shape[2:] == (3, 3) and once and op.groups == 1 and x.spec.rank == 5
+    return not depthwise and not winograd
