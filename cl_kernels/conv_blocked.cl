@@ -22,6 +22,7 @@
 // CB              channels of a block of the source
 // LAST            channels of its last block, if they are fewer; else 0
 // FLAT            1 where a strip is one long row of pixels: 1x1 without strides
+// POOL_*          y keeps the largest of so many rows and columns; oh, ow and tiles are multiples
 // TILE_*          see blocked_tile.h
 #include "common.h"
 
@@ -36,6 +37,10 @@
 #define CB VW
 #define LAST 0
 #define FLAT 0
+#endif
+#ifndef POOL_H
+#define POOL_H 1
+#define POOL_W 1
 #endif
 #include "blocked_tile.h"
 
@@ -99,7 +104,11 @@ void copy_strip(__global real* to, __global const storage* x, const int c_blocks
 
 // The products of LANES channels for every element of the kernel.
 #if TAPS_H * TAPS_W == 1
-#define WINDOW(LANES) MULTIPLY(LANES, first, STEP_H * line, STEP_W * CB, packed, at, sum)
+#define WINDOW(LANES)                                                       \
+    {                                                                       \
+        FETCH(ahead + at);                                                  \
+        MULTIPLY(LANES, first, STEP_H * line, STEP_W * CB, packed, at, sum) \
+    }
 #else
 #define WINDOW(LANES)                                                                     \
     for (int ky = 0; ky < TAPS_H; ++ky)                                                   \
@@ -107,6 +116,7 @@ void copy_strip(__global real* to, __global const storage* x, const int c_blocks
         for (int kx = 0; kx < TAPS_W; ++kx) {                                             \
             __global const real* values =                                                 \
                 first + ky * DILATION_H * line + kx * DILATION_W * CB;                    \
+            FETCH(ahead + at);                                                            \
             MULTIPLY(LANES, values, STEP_H * line, STEP_W * CB, packed, at, sum)          \
         }
 #endif
@@ -123,7 +133,9 @@ __kernel void conv_blocked(
     const int groups, const int cg, const int mg, const int ih, const int iw, const int oh,
     const int ow, const int pad_y, const int pad_x, const int blocks_per_item EPILOGUE_ARGS) {
     const int strips = get_global_size(0), strip = get_global_id(0);
-    const int row_from = oh * strip / strips, rows = oh * (strip + 1) / strips - row_from;
+    const int pooled_rows = oh / POOL_H, pooled_width = ow / POOL_W;
+    const int row_from = pooled_rows * strip / strips * POOL_H;
+    const int rows = pooled_rows * (strip + 1) / strips * POOL_H - row_from;
     const int c_blocks = (cg + CB - 1) / CB, m_blocks = (mg + VW - 1) / VW;
     const int block_from = get_global_id(1) * blocks_per_item;
     const int block_to = min(block_from + blocks_per_item, m_blocks);
@@ -175,8 +187,10 @@ __kernel void conv_blocked(
             packed[i] = widened;
 #endif
         }
+        int tile = 0;
         for (int ty = 0; ty < down; ty += TILE_Y)
-            for (int tx = 0; tx < across; tx += TILE_X) {
+            for (int tx = 0; tx < across; tx += TILE_X, ++tile) {
+                AHEAD(ahead, packed, tile, depth)
                 const int oy = min(ty, down - TILE_Y), ox = min(tx, across - TILE_X);
                 realV sum[TILE_B][TILE_Y][TILE_X];
                 CLEAR(sum)
@@ -190,17 +204,24 @@ __kernel void conv_blocked(
                 for (int i = 0; i < TILE_B; ++i) {
                     if (block + i >= block_to) break;
                     const int channel = (group * m_blocks + block + i) * VW;
-                    const int pixel = FLAT ? row_from * ow + ox : (row_from + oy) * ow + ox;
-                    const int start = ((image * m_blocks + block + i) * oh * ow + pixel) * VW;
+                    const int row = (row_from + (FLAT ? 0 : oy)) / POOL_H;
+                    const int pixel = row * pooled_width + ox / POOL_W;
+                    const int map = (image * m_blocks + block + i) * pooled_rows * pooled_width;
                     const realV bias = LOADV(b, channel);
 #pragma unroll
-                    for (int j = 0; j < TILE_Y; ++j)
+                    for (int j = 0; j < TILE_Y; j += POOL_H)
 #pragma unroll
-                        for (int k = 0; k < TILE_X; ++k) {
-                            const int index = start + (j * ow + k) * VW;
-                            realV value = sum[i][j][k] + bias;
-                            EPILOGUE(realV, LOADV_ACCUM, value, index, channel)
-                            STOREV_ACCUM(value, y, index);
+                        for (int k = 0; k < TILE_X; k += POOL_W) {
+                            const int index =
+                                (map + pixel + j / POOL_H * pooled_width + k / POOL_W) * VW;
+                            realV largest = (realV)-INFINITY;
+#pragma unroll
+                            for (int p = 0; p < POOL_H * POOL_W; ++p) {
+                                realV value = sum[i][j + p / POOL_W][k + p % POOL_W] + bias;
+                                EPILOGUE(realV, LOADV_ACCUM, value, index, channel)
+                                largest = p ? max(largest, value) : value;
+                            }
+                            STOREV_ACCUM(largest, y, index);
                         }
                 }
             }

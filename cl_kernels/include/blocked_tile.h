@@ -12,6 +12,24 @@
 #define TILE_X 6
 #endif
 
+// While a tile is computed, a share of the weights that the next blocks will need is fetched into a
+// cache, a line for every LANES channels: else their first tile would wait for memory.
+#ifdef __has_builtin
+#if __has_builtin(__builtin_prefetch) && STORAGE == COMPUTE
+#define FETCH(pointer) __builtin_prefetch((const void*)(size_t)(pointer), 0, 3)
+#endif
+#endif
+#ifdef FETCH
+#define LINE (64 / (int)sizeof(real))
+#define LINES (CB * VW > LINE ? CB * VW / LINE : 1)
+#define AHEAD(ahead, packed, tile, depth)                                                 \
+    __global const real* ahead = packed[(tile) / LINES % TILE_B] + TILE_B * (depth) * VW + \
+                                 (tile) % LINES * LINE;
+#else
+#define FETCH(pointer)
+#define AHEAD(ahead, packed, tile, depth)
+#endif
+
 #define CLEAR(sum)                                                  \
     _Pragma("unroll") for (int i = 0; i < TILE_B; ++i)              \
         _Pragma("unroll") for (int j = 0; j < TILE_Y; ++j)          \

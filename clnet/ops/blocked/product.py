@@ -40,7 +40,8 @@ class Product:
     """A workload whose output y[n, groups * m_blocks, oh, ow, block] is a product with the weights
     that are its input ``weights``, behind which stand the bias and the epilogue's extras.
 
-    ``ahead`` are the arguments and packed constants of what the source itself needs.
+    ``ahead`` are the arguments and packed constants of what the source itself needs. The output
+    keeps the largest of each ``pool`` rows and columns of the window's.
     """
 
     workload: Workload
@@ -51,6 +52,7 @@ class Product:
     weights: int = 1
     ahead: tuple[Packed, ...] = ()
     middle: tuple[Define, ...] = ()
+    pool: tuple[int, int] = (1, 1)
 
     @property
     def block(self) -> int:
@@ -64,21 +66,22 @@ class Product:
         cg, mg = w.shape[1], w.shape[0] // self.groups
         lanes = cg if self.source == "plain" else self.block
         m_blocks, images = ceil_div(mg, self.block), y.shape[0] * self.groups
-        flat = self.source == "depthwise" or window.is_pointwise
-        one_row = self.source == "direct" and window.is_pointwise  # cut anywhere
-        size, out = window.size, window.out
+        flat = self.source == "depthwise" or (window.is_pointwise and not self._pools)
+        one_row = self.source == "direct" and flat  # cut anywhere
+        size, (down, across) = window.size, self.pool
+        out = window.out[0] // down * down, window.out[1] // across * across
         if one_row:
             size = out = (out[0] * out[1], 1)
         registers = 16 if self.block == 8 else 32
         seen = cg * size[0] * size[1] * 4
         strips, parts = share(
-            out[0], m_blocks, images, seen, w.size * w.itemsize, self.device.compute_units
+            out[0] // down, m_blocks, images, seen, w.size * w.itemsize, self.device.compute_units
         )
 
         def tiles(strips: int) -> dict[tuple[int, int, int], float]:
-            rows = out[0] // strips
-            down, across = (1, rows * out[1]) if flat else (rows, out[1])
-            return channel_tiles(m_blocks, down, across, registers)
+            rows = out[0] // down // strips * down
+            area = (1, rows * out[1]) if flat else (rows, out[1])
+            return channel_tiles(m_blocks, *area, registers, self.pool)
 
         def make(values: Values) -> Candidate | None:
             strips, parts = values["STRIPS"], values["PARTS"]
@@ -87,7 +90,7 @@ class Product:
                 return None
             blocks_per_item = ceil_div(m_blocks, parts)
             global_size = (strips, ceil_div(m_blocks, blocks_per_item), images)
-            strip = self._strip_elements(ceil_div(out[0], strips), cg)
+            strip = self._strip_elements(ceil_div(out[0] // down, strips) * down, cg)
             if y.dtype == "float16":  # widened weights
                 strip += tile[0] * w.size // w.shape[0] * self.block
             work = strip * strips * global_size[1] * images * 4
@@ -120,15 +123,18 @@ class Product:
             )  # fmt: skip
             return Candidate(name, (call,), (work,) if work else (), packed)
 
-        default = common_tile(tiles(strips))
+        costs = tiles(strips)
+        default = next(iter(costs)) if self._pools else common_tile(costs)
         units = self.device.compute_units
         return tunable(
             make,
             {
                 "TILE_B": choices(default[0], range(1, 5), m_blocks),
-                "TILE_Y": choices(default[1], range(1, 4), out[0]),
-                "TILE_X": choices(default[2], range(1, 15), out[0] * out[1]),
-                "STRIPS": choices(strips, (1, units, 2 * units, 4 * units, 8 * units), out[0]),
+                "TILE_Y": choices(default[1], range(down, 4 * down, down), out[0]),
+                "TILE_X": choices(default[2], range(across, 15, across), out[0] * out[1]),
+                "STRIPS": choices(
+                    strips, (1, units, 2 * units, 4 * units, 8 * units), out[0] // down
+                ),
                 "PARTS": choices(parts, (1, units, 2 * units), m_blocks),
             },
         )
@@ -145,10 +151,16 @@ class Product:
         return ceil_div(ceil_div(cg, lanes) * lanes * height * width, 16) * 16
 
     def _defines(self) -> tuple[Define, ...]:
+        pool = zip(("POOL_H", "POOL_W"), self.pool, strict=True) if self._pools else ()
         return (
             *blocked_defines(self.workload, self.weights + 2, self.device),
             *self.middle,
+            *pool,
         )
+
+    @property
+    def _pools(self) -> bool:
+        return self.pool != (1, 1)
 
 
 def blocked_defines(workload: Workload, extras: int, device: DeviceInfo) -> tuple[Define, ...]:

@@ -21,26 +21,27 @@ def split(outer: int, inner: int, items: int) -> tuple[int, int]:
 
 
 def channel_tiles(
-    blocks: int, rows: int, columns: int, registers: int
+    blocks: int, rows: int, columns: int, registers: int, multiple: tuple[int, int] = (1, 1)
 ) -> dict[tuple[int, int, int], float]:
     """Vectors of channels, rows and columns of register tiles for conv_channels, the best first,
-    with their cost relative to it.
+    with their cost relative to it. Rows and columns are multiples of ``multiple``.
 
     A step over one input channel costs a multiply-add per accumulator, but no less than their
-    latency, and loads of one vector per block and one element per pixel, of which about two are
-    issued beside every multiply-add. Idle parts of tiles at the edges count as work.
+    latency (of two units, about seven), and loads of one vector per block and one element per
+    pixel, of which about two are issued beside every multiply-add. Idle parts of tiles at the edges
+    count as work.
     """
 
     def cost(tile: tuple[int, int, int]) -> float:
         b, y, x = tile
-        step = max(b * y * x, 4) + 0.5 * b + 0.25 * y * x
+        step = max(b * y * x, 7) + 0.5 * b + 0.25 * y * x
         return step * ceil_div(blocks, b) * ceil_div(rows, y) * ceil_div(columns, x)
 
     tiles = [
         (b, y, x)
         for b in range(1, min(blocks, 4) + 1)
-        for y in range(1, min(rows, 4) + 1)
-        for x in range(1, min(columns, 14) + 1)
+        for y in range(multiple[0], min(rows, 4) + 1, multiple[0])
+        for x in range(multiple[1], min(columns, 14) + 1, multiple[1])
         if b * y * x + b + 1 <= registers - 1
     ]
     tiles.sort(key=cost)

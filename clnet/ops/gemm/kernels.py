@@ -68,8 +68,11 @@ def _tiles(p: Product, device: DeviceInfo) -> Mapping[str, Sequence[int]]:
 
 
 def _even_rows(m: int, most: int) -> int:
-    """Rows of a tile, at most ``most``, that waste the least on ``m`` rows; the more the better."""
-    return m if m <= most else min(range(most, most // 2, -1), key=lambda t: round_up(m, t))
+    """Rows of a tile, at most ``most``, that waste the least on ``m`` rows; the more the better.
+    Four or fewer, of two vectors, do not fill the time that a multiply-add takes."""
+    if m <= most:
+        return m
+    return min(range(most, most // 2, -1), key=lambda t: round_up(m, t) * max(t, 5) / t)
 
 
 def tiled(p: Product, device: DeviceInfo) -> list[Candidate]:
