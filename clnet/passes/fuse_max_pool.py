@@ -6,8 +6,8 @@ from clnet.graph import Graph, Node
 from clnet.ops.blocked import BlockedConv, PooledConv
 from clnet.ops.pooling import MaxPool
 
-#: Rows times columns of a window that a register tile has room for.
-MOST = 6
+#: Rows and columns of a window, and both together, that a register tile has room for.
+LONGEST, MOST = 3, 6
 
 
 def fuse_max_pools(graph: Graph) -> None:
@@ -21,8 +21,9 @@ def fuse_max_pools(graph: Graph) -> None:
         source = producers.get(x) if x is not None else None
         if source is None or x is None or x in outputs or consumers[x] != [node]:
             continue
-        if _has_apart_windows(node.op) and _may_pool(source):
+        if node.output.spec.size and _has_apart_windows(node.op) and _may_pool(source):
             node.op, node.inputs = PooledConv(source.op, node.op.kernel[:2]), source.inputs
+            node.name = source.name
             gone.add(source)
     graph.remove(gone)
 
@@ -31,7 +32,8 @@ def _has_apart_windows(op: MaxPool) -> bool:
     """Whether windows over [H, W, block] lie side by side, without padding."""
     plain = op.strides == op.kernel and not any(op.pads) and set(op.dilations) == {1}
     height, width, *lanes = op.kernel
-    return plain and lanes == [1] and height * width <= MOST and not op.ceil_mode
+    fits = max(height, width) <= LONGEST and height * width <= MOST
+    return plain and lanes == [1] and fits and not op.ceil_mode
 
 
 def _may_pool(node: Node) -> bool:

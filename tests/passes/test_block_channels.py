@@ -199,9 +199,12 @@ def test_a_convolution_and_its_pooling_become_one(kernel: int, channels: int, si
 
 @pytest.mark.parametrize(
     "changed",
-    [{"strides": (1, 1)}, {"pads": (1, 1, 1, 1)}, {"ceil_mode": True}, {"dilations": (2, 2)}],
-)
-def test_windows_that_overlap_or_reach_beyond_stay(changed: dict[str, object]) -> None:
+    [
+        {"strides": (1, 1)}, {"pads": (1, 1, 1, 1)}, {"ceil_mode": True}, {"dilations": (2, 2)},
+        {"kernel": (4, 1), "strides": (4, 1)}, {"kernel": (3, 3), "strides": (3, 3)},
+    ],
+)  # fmt: skip
+def test_windows_that_overlap_reach_beyond_or_are_large_stay(changed: dict[str, object]) -> None:
     build = GraphBuilder()
     build.output(pooled(build, conv(build, build.input("x", (1, 1, 9, 9)), 6, 5), **changed), "y")
     assert "PooledConv" not in blocked_ops(build)
