@@ -22,8 +22,12 @@ def fuse_max_pools(graph: Graph) -> None:
         if source is None or x is None or x in outputs or consumers[x] != [node]:
             continue
         if node.output.spec.size and _has_apart_windows(node.op) and _may_pool(source):
-            node.op, node.inputs = PooledConv(source.op, node.op.kernel[:2]), source.inputs
-            node.name = source.name
+            conv, pool = source.op, node.op.kernel[:2]
+            node.op = PooledConv(
+                conv.strides, conv.pads, conv.dilations, conv.groups, conv.block, pool,
+                conv.epilogue,
+            )  # fmt: skip
+            node.inputs, node.name = source.inputs, source.name
             gone.add(source)
     graph.remove(gone)
 

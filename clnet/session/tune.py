@@ -114,15 +114,11 @@ def tune_graph(
     chosen = None
     if report.results:
 
-        def compiled(kept: Sequence[Tuned]) -> Compiled | None:
+        def compiled(kept: Sequence[Tuned]) -> tuple[Compiled, bool]:
             undone = [t.default_record for t in report.results if t not in kept]
             own = [*records(path), *made, *(r for r in undone if r)]
             choose = RecordedChoice(device.info, own, board_records())
-            model = compile_graph(source(), device, precision, choose)
-            if choose.changed:
-                return model
-            model.executable.release()
-            return None
+            return compile_graph(source(), device, precision, choose), choose.changed > 0
 
         untuned = compile_graph(source(), device, precision, first_candidate)
         chosen = _settle(report, untuned, compiled, keep, budget)
@@ -133,28 +129,29 @@ def tune_graph(
 def _settle(
     report: TuningReport,
     untuned: Compiled,
-    compiled: Callable[[Sequence[Tuned]], Compiled | None],
+    compiled: Callable[[Sequence[Tuned]], tuple[Compiled, bool]],
     keep: Callable[[TuningRecord], None],
     budget: Budget,
 ) -> Compiled:
     """Run the whole model with all new choices, with those that gain a lot, and with none of them:
     of those that cost the model nothing the most are kept, unless it is slower than untuned, and
-    the others undone. ``compiled`` gives None where the model is the untuned one."""
+    the others undone. ``compiled`` also tells whether the model differs from the untuned one at
+    all: if not, it takes as long."""
     changed = [t for t in report.results if t.gain > 1]
     variants = [changed, [t for t in changed if t.gain >= CLEAR], []]
     variants = [v for i, v in enumerate(variants) if v not in variants[:i]]
     models = [untuned]
     try:
-        places = []
+        differs = []
         for variant in variants:
-            if model := compiled(variant):
-                models.append(model)
-            places.append(len(models) - 1 if model else 0)
-        measured, report.noise = compare(models, budget)
-        report.untuned, times = measured[0], [measured[p] for p in places]
+            model, other = compiled(variant)
+            models.append(model)
+            differs.append(other)
+        (report.untuned, *times), report.noise = compare(models, budget)
+        times = [t if d else report.untuned for t, d in zip(times, differs, strict=True)]
         most = min(min(times) + report.noise, report.untuned)
         best = next((i for i, s in enumerate(times) if s <= most), len(times) - 1)
-        chosen = models.pop(places[best])
+        chosen = models.pop(1 + best)
     finally:
         for model in models:
             model.executable.release()

@@ -31,10 +31,11 @@ def test_layers_kinds_and_timeline_agree(model: Path) -> None:
     with clnet.load(model) as session:
         session.run(np.ones((1, 1, 28, 28), np.float32))
         found = profile(session, runs=3)
-    conv = found.layers[0]
-    assert (conv.layer.kind, conv.rates.multiply_adds) == ("Conv 5x5", 6 * 28 * 28 * 25)
-    written = round_up(6, device().info.channel_block or 1)  # channels, with those of a block
-    assert conv.layer.nbytes == 4 * (28 * 28 + 6 * 25 + 6 + written * 28 * 28)
+    conv, block = found.layers[0], device().info.channel_block
+    kind = "Conv 5x5 pooled" if block else "Conv 5x5"
+    assert (conv.layer.kind, conv.rates.multiply_adds) == (kind, 6 * 28 * 28 * 25)
+    written = 14 * 14 * round_up(6, block) if block else 28 * 28 * 6
+    assert conv.layer.nbytes == 4 * (28 * 28 + 6 * 25 + 6 + written)
     assert sum(layer.launches for layer in found.layers) == len(found.timeline)
     assert sum(rates.seconds for _, _, rates in found.kinds()) == pytest.approx(found.busy)
     assert sum(number for _, number, _ in found.kinds()) == len(found.layers)

@@ -20,7 +20,7 @@ from clnet.tensor_spec import TensorSpec
 @register
 @dataclass(frozen=True)
 class PooledConv(Op):
-    """The largest of each ``pool`` rows and columns of what ``conv`` gives, which does not leave
+    """The largest of each ``pool`` rows and columns of epilogue(convolution), which does not leave
     the registers. The windows do not overlap; rows and columns that fill none are not computed.
 
     Inputs are those of BlockedConv, without extras for its epilogue.
@@ -28,17 +28,24 @@ class PooledConv(Op):
 
     foldable: ClassVar[bool] = False  # a reference in NumPy would take minutes
 
-    conv: BlockedConv
+    strides: tuple[int, ...]
+    pads: tuple[int, ...]
+    dilations: tuple[int, ...]
+    groups: int
+    block: int
     pool: tuple[int, int]
+    epilogue: Expression = Expression()  # noqa: RUF009  (frozen)
 
     @property
     def label(self) -> str:
         return "Conv"
 
     @property
-    def epilogue(self) -> Expression:
-        """What happens to every result of the convolution."""
-        return self.conv.epilogue
+    def conv(self) -> BlockedConv:
+        """The convolution alone."""
+        return BlockedConv(
+            self.strides, self.pads, self.dilations, self.groups, self.block, self.epilogue
+        )
 
     def infer(self, *inputs: TensorSpec | None) -> tuple[TensorSpec, ...]:
         (y,) = self.conv.infer(*inputs)
@@ -56,9 +63,10 @@ class PooledConv(Op):
 
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
         x, w = workload.input(0), workload.input(1)
-        window = self.conv.window(x, w)
-        source = self.conv.source(x, window)
-        product = Product(workload, device, window, self.conv.groups, source, pool=self.pool)
+        conv = self.conv
+        window = conv.window(x, w)
+        source = conv.source(x, window)
+        product = Product(workload, device, window, self.groups, source, pool=self.pool)
         found = product.candidate("pooled")
         return [] if found is None else [found]
 
@@ -81,6 +89,5 @@ class PooledConv(Op):
         ):
             groups = x[1] if x[-1] == 4 and w[1] == 4 else 1
             block = x[-1] if len(x) == 5 else 8
-            conv = BlockedConv((stride,) * 2, (pad,) * 4, (1, 1), groups, block, epilogue)
-            constants = Arg(w, constant=True), Arg((w[0],), constant=True)
-            yield Case(cls(conv, pool), (Arg(x), *constants))
+            op = cls((stride,) * 2, (pad,) * 4, (1, 1), groups, block, pool, epilogue)
+            yield Case(op, (Arg(x), Arg(w, constant=True), Arg((w[0],), constant=True)))
