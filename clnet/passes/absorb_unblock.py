@@ -54,9 +54,9 @@ def _may_reorder(node: Node) -> bool:
 
 
 def _is_flattened(x: Value, flat: Value) -> bool:
-    """Whether every row of ``flat`` is an image of ``x``."""
-    n = x.spec.shape[0]
-    return flat.spec.shape == (n, x.spec.size // max(n, 1))
+    """Whether every row of ``flat`` is an image of ``x``, and there is one."""
+    n, size = x.spec.shape[0], x.spec.size
+    return size > 0 and flat.spec.shape == (n, size // n)
 
 
 def _reordered(node: Node, image: tuple[int, int, int], block: int) -> Value:

@@ -21,7 +21,7 @@ def fuse_max_pools(graph: Graph) -> None:
         source = producers.get(x) if x is not None else None
         if source is None or x is None or x in outputs or consumers[x] != [node]:
             continue
-        if node.output.spec.size and _has_apart_windows(node.op) and _may_pool(source):
+        if node.output.spec.size and _may_pool(source) and _has_apart_windows(node.op):
             conv, pool = source.op, node.op.kernel[:2]
             node.op = PooledConv(
                 conv.strides, conv.pads, conv.dilations, conv.groups, conv.block, pool,

@@ -210,6 +210,13 @@ def test_windows_that_overlap_reach_beyond_or_are_large_stay(changed: dict[str, 
     assert "PooledConv" not in blocked_ops(build)
 
 
+def test_pooling_in_one_dimension_is_left_alone() -> None:
+    build = GraphBuilder()
+    x = build.add(elementwise("Relu"), build.input("x", (1, 2, 9)))
+    build.output(build.add(MaxPool((2,), (2,), (0, 0), (1,)), x), "y")
+    assert blocked_ops(build) == ["Elementwise", "MaxPool"]
+
+
 def test_a_convolution_with_two_readers_keeps_its_pooling_apart() -> None:
     build = GraphBuilder()
     deep = conv(build, build.input("x", (1, 1, 8, 8)), 8, 5)
