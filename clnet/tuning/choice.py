@@ -71,7 +71,7 @@ class RecordedChoice:
             if candidate is not None:
                 self.exact += record.workload == key
                 self.borrowed += record.workload != key
-                self.changed += record.has_gain
+                self.changed += candidate.calls != candidates[0].calls
                 return candidate
         return candidates[0]
 
