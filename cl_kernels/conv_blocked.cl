@@ -22,8 +22,7 @@
 // CB              channels of a block of the source
 // LAST            channels of its last block, if they are fewer; else 0
 // FLAT            1 where a strip is one long row of pixels: 1x1 without strides
-// POOL_*          y keeps the largest of so many rows and columns; oh, ow and tiles are multiples
-// TILE_*          see blocked_tile.h
+// POOL_*, TILE_*  see blocked_tile.h; oh, ow and tiles are multiples of what is pooled
 #include "common.h"
 
 #ifndef KERNEL_W
@@ -37,10 +36,6 @@
 #define CB VW
 #define LAST 0
 #define FLAT 0
-#endif
-#ifndef POOL_H
-#define POOL_H 1
-#define POOL_W 1
 #endif
 #include "blocked_tile.h"
 
@@ -95,13 +90,6 @@ void copy_strip(__global real* to, __global const storage* x, const int c_blocks
 }
 #endif
 
-// With a channel or two the loop costs as much as what it does; unrolled, 7x7 of three is slower.
-#if CB * TAPS_W <= 8
-#define UNROLL_FEW _Pragma("unroll")
-#else
-#define UNROLL_FEW
-#endif
-
 // The products of LANES channels for every element of the kernel.
 #if TAPS_H * TAPS_W == 1
 #define WINDOW(LANES)                                                       \
@@ -109,10 +97,30 @@ void copy_strip(__global real* to, __global const storage* x, const int c_blocks
         FETCH(ahead + at);                                                  \
         MULTIPLY(LANES, first, STEP_H * line, STEP_W * CB, packed, at, sum) \
     }
+#elif CB * TAPS_W <= 8
+// With a channel or two a loop over columns would cost as much as what it does: a row of the window is
+// unrolled, in the order of what it reads, as each element serves every pixel whose window holds it.
+#define COLUMNS ((TILE_X - 1) * STEP_W + (TAPS_W - 1) * DILATION_W + 1)
+#define WINDOW(LANES)                                                                          \
+    for (int ky = 0; ky < TAPS_H; ++ky) {                                                      \
+        _Pragma("unroll") for (int column = 0; column < COLUMNS; ++column)                     \
+            _Pragma("unroll") for (int l = 0; l < LANES; ++l)                                  \
+                _Pragma("unroll") for (int j = 0; j < TILE_Y; ++j) {                           \
+                    const int from = (ky * DILATION_H + j * STEP_H) * line + column * CB + l;  \
+                    const realV value = (realV)(first[from]);                                  \
+                    _Pragma("unroll") for (int k = 0; k < TILE_X; ++k) {                       \
+                        const int reach = column - k * STEP_W;                                 \
+                        const int kx = reach / DILATION_W;                                     \
+                        if (reach < 0 || reach % DILATION_W || kx >= TAPS_W) continue;         \
+                        _Pragma("unroll") for (int i = 0; i < TILE_B; ++i) sum[i][j][k] = MADD( \
+                            value, CAT(vload, VW)(kx * LANES + l, packed[i] + at), sum[i][j][k]); \
+                    }                                                                          \
+                }                                                                              \
+        at += TAPS_W * LANES * VW;                                                             \
+    }
 #else
 #define WINDOW(LANES)                                                                     \
     for (int ky = 0; ky < TAPS_H; ++ky)                                                   \
-        UNROLL_FEW                                                                        \
         for (int kx = 0; kx < TAPS_W; ++kx) {                                             \
             __global const real* values =                                                 \
                 first + ky * DILATION_H * line + kx * DILATION_W * CB;                    \
@@ -214,14 +222,7 @@ __kernel void conv_blocked(
                         for (int k = 0; k < TILE_X; k += POOL_W) {
                             const int index =
                                 (map + pixel + j / POOL_H * pooled_width + k / POOL_W) * VW;
-                            realV largest = (realV)-INFINITY;
-#pragma unroll
-                            for (int p = 0; p < POOL_H * POOL_W; ++p) {
-                                realV value = sum[i][j + p / POOL_W][k + p % POOL_W] + bias;
-                                EPILOGUE(realV, LOADV_ACCUM, value, index, channel)
-                                largest = p ? max(largest, value) : value;
-                            }
-                            STOREV_ACCUM(largest, y, index);
+                            STORE_LARGEST(sum[i], j, k, bias, index, channel)
                         }
                 }
             }

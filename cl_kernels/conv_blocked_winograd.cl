@@ -1,16 +1,17 @@
-// y[n, m, p] = epilogue(b[m] + sum over c, k of w[m, c, k] * x[n, c, p + k - pad]): 3x3 convolution on
-// CPUs by Winograd's F(TILE x TILE, 3 x 3) with channels in blocks of VW, both transforms and the
+// y[n, m, p] = epilogue(b[m] + sum over c, k of w[m, c, k] * x[n, c, p + k - pad]): convolution on CPUs
+// by Winograd's F(TILE x TILE, TAPS x TAPS) with channels in blocks of VW, both transforms and the
 // products in one launch.
 //
 // x[n, c_blocks, ih, iw, VW], b[m_blocks * VW], y[n, m_blocks, oh, ow, VW], and the transformed weights
 // u[POINTS, m_blocks, cg, VW]. Tiles are numbered row by row through all images. A work-item computes
 // `blocks_per_item` blocks of channels of a chunk of at most `room` tiles. It transforms their inputs
-// into points[POINTS][c_blocks][room][VW], multiplies these into sums[POINTS][blocks][room][VW], and
-// transforms those into outputs. Points and sums, whose planes are `points_plane` and `sums_plane`
-// elements apart, lie in the item's own part of `work`.
+// into points[POINTS][c_blocks][room][VW], and for TILE_B blocks at a time multiplies these into
+// sums[POINTS][TILE_B][room][VW] and transforms those into outputs. Points and sums, whose planes are
+// `points_plane` and `sums_plane` elements apart, lie in the item's own part of `work`.
 // Global: chunks of tiles, chunks of channel blocks.
 //
-// TILE    see winograd.h
+// TILE    see winograd.h; so is TAPS
+// POOL_*  see blocked_tile.h; oh, ow and TILE are multiples
 // LAST    channels of the last input block, if they are fewer than VW; else 0
 // TILE_*  see blocked_tile.h; TILE_X counts tiles, TILE_Y is 1
 #include "common.h"
@@ -72,8 +73,8 @@ __kernel void conv_blocked_winograd(__global const storage* x, __global const re
         }
     }
 
-    for (int point = 0; point < POINTS; ++point)
-        for (int block = block_from; block < block_to; block += TILE_B) {
+    for (int block = block_from; block < block_to; block += TILE_B) {
+        for (int point = 0; point < POINTS; ++point) {
             __global const real* packed[TILE_B];  // beyond the last block, the last again
 #pragma unroll
             for (int i = 0; i < TILE_B; ++i)
@@ -89,45 +90,44 @@ __kernel void conv_blocked_winograd(__global const storage* x, __global const re
 #if LAST
                 MULTIPLY(LAST, values, 0, VW, packed, at, sum)
 #endif
+                __global real* target = sums + point * sums_plane + t * VW;
 #pragma unroll
-                for (int i = 0; i < TILE_B; ++i) {
-                    if (block + i >= block_to) break;
-                    __global real* target =
-                        sums + point * sums_plane + ((block + i - block_from) * room + t) * VW;
+                for (int i = 0; i < TILE_B; ++i)
 #pragma unroll
-                    for (int k = 0; k < TILE_X; ++k) PUT(sum[i][0][k], target + k * VW);
-                }
+                    for (int k = 0; k < TILE_X; ++k)
+                        PUT(sum[i][0][k], target + (i * room + k) * VW);
             }
         }
 
-    for (int block = block_from; block < block_to; ++block) {
-        const int channel = block * VW;
-        const realV bias = LOADV(b, channel);
-        for (int t = 0; t < count; ++t) {
-            const int line = (tile_from + t) / columns, column = tile_from + t - line * columns;
-            const int image = line / rows, row = line - image * rows;
-            __global const real* sum = sums + ((block - block_from) * room + t) * VW;
-            realV half_way[TILE][SIDE];
-            for (int s = 0; s < SIDE; ++s) {
-                realV d[SIDE], v[TILE];
+        for (int i = 0; i < min(TILE_B, block_to - block); ++i) {
+            const int channel = (block + i) * VW;
+            const realV bias = LOADV(b, channel);
+            for (int t = 0; t < count; ++t) {
+                const int line = (tile_from + t) / columns, column = tile_from + t - line * columns;
+                const int image = line / rows, row = line - image * rows;
+                __global const real* sum = sums + (i * room + t) * VW;
+                realV half_way[TILE][SIDE];
+                for (int s = 0; s < SIDE; ++s) {
+                    realV d[SIDE], v[TILE];
 #pragma unroll
-                for (int r = 0; r < SIDE; ++r)
-                    d[r] = CAT(vload, VW)(0, sum + (r * SIDE + s) * sums_plane);
-                transform_output(d, v);
+                    for (int r = 0; r < SIDE; ++r)
+                        d[r] = CAT(vload, VW)(0, sum + (r * SIDE + s) * sums_plane);
+                    transform_output(d, v);
 #pragma unroll
-                for (int r = 0; r < TILE; ++r) half_way[r][s] = v[r];
-            }
-            const int start = (image * m_blocks + block) * oh * ow;
-            const int height = min(TILE, oh - row * TILE), width = min(TILE, ow - column * TILE);
-            for (int r = 0; r < height; ++r) {
-                realV v[TILE];
-                transform_output(half_way[r], v);
-                const int pixel = start + (row * TILE + r) * ow + column * TILE;
-                for (int s = 0; s < width; ++s) {
-                    const int index = (pixel + s) * VW;
-                    realV value = v[s] + bias;
-                    EPILOGUE(realV, LOADV_ACCUM, value, index, channel)
-                    STOREV_ACCUM(value, y, index);
+                    for (int r = 0; r < TILE; ++r) half_way[r][s] = v[r];
+                }
+                const int pooled_rows = oh / POOL_H, pooled_width = ow / POOL_W;
+                const int map = (image * m_blocks + block + i) * pooled_rows * pooled_width;
+                const int height = min(TILE, oh - row * TILE), width = min(TILE, ow - column * TILE);
+                for (int r = 0; r < height; r += POOL_H) {
+                    realV v[POOL_H][TILE];
+#pragma unroll
+                    for (int p = 0; p < POOL_H; ++p) transform_output(half_way[r + p], v[p]);
+                    const int pixel_row = map + (row * TILE + r) / POOL_H * pooled_width;
+                    for (int s = 0; s < width; s += POOL_W) {
+                        const int index = (pixel_row + (column * TILE + s) / POOL_W) * VW;
+                        STORE_LARGEST(v, 0, s, bias, index, channel)
+                    }
                 }
             }
         }

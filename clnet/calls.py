@@ -95,9 +95,7 @@ class Chain(KernelCall):
         """The chain of ``parts``, whose arguments are ``count`` tensors."""
         args = tuple(In(i) for i in range(count + (team > 1)))
         shares = tuple(shares or (1,) * len(parts))
-        return cls(
-            "chain", "chain", args, (team,), (1,), (), tuple(parts), tuple(operands), shares
-        )
+        return cls("chain", "chain", args, (team,), (1,), (), tuple(parts), tuple(operands), shares)
 
 
 @dataclass(frozen=True)

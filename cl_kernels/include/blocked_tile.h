@@ -1,7 +1,13 @@
-// A register tile of products on CPUs, with channels in blocks of VW. After common.h.
+// A register tile of products on CPUs, with channels in blocks of VW, and what becomes of the results.
+// After common.h.
 //
+// POOL_*          rows and columns of results of which y keeps the largest
 // TILE_B          blocks of output channels
 // TILE_Y, TILE_X  rows and columns of pixels
+#ifndef POOL_H
+#define POOL_H 1
+#define POOL_W 1
+#endif
 #ifndef TILE_B
 #define TILE_B 2
 #endif
@@ -53,4 +59,16 @@
                 }                                                                                 \
         }                                                                                         \
         at += LANES * VW;                                                                         \
+    }
+
+// Stores at y[index] the largest epilogue(sum + bias) of the window of sums at [row][column].
+#define STORE_LARGEST(sums, row, column, bias, index, channel)                       \
+    {                                                                                \
+        realV largest = (realV)-INFINITY;                                            \
+        _Pragma("unroll") for (int p = 0; p < POOL_H * POOL_W; ++p) {                \
+            realV value = (sums)[(row) + p / POOL_W][(column) + p % POOL_W] + (bias); \
+            EPILOGUE(realV, LOADV_ACCUM, value, index, channel)                      \
+            largest = p ? max(largest, value) : value;                               \
+        }                                                                            \
+        STOREV_ACCUM(largest, y, index);                                             \
     }

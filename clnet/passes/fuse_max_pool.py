@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from clnet.graph import Graph, Node
 from clnet.ops.blocked import BlockedConv, PooledConv
+from clnet.ops.blocked.winograd import winograd_tiles
 from clnet.ops.pooling import MaxPool
 
 #: Rows and columns of a window, and both together, that a register tile has room for.
@@ -21,8 +22,8 @@ def fuse_max_pools(graph: Graph) -> None:
         source = producers.get(x) if x is not None else None
         if source is None or x is None or x in outputs or consumers[x] != [node]:
             continue
-        if node.output.spec.size and _may_pool(source) and _has_apart_windows(node.op):
-            conv, pool = source.op, node.op.kernel[:2]
+        conv, pool = source.op, node.op.kernel[:2]
+        if node.output.spec.size and _has_apart_windows(node.op) and _may_pool(source, pool):
             node.op = PooledConv(
                 conv.strides, conv.pads, conv.dilations, conv.groups, conv.block, pool,
                 conv.epilogue,
@@ -34,21 +35,22 @@ def fuse_max_pools(graph: Graph) -> None:
 
 def _has_apart_windows(op: MaxPool) -> bool:
     """Whether windows over [H, W, block] lie side by side, without padding."""
+    if len(op.kernel) != 3 or op.kernel[2] != 1 or op.ceil_mode:
+        return False
     plain = op.strides == op.kernel and not any(op.pads) and set(op.dilations) == {1}
-    height, width, *lanes = op.kernel
-    fits = max(height, width) <= LONGEST and height * width <= MOST
-    return plain and lanes == [1] and fits and not op.ceil_mode
+    height, width, _ = op.kernel
+    return plain and max(height, width) <= LONGEST and height * width <= MOST
 
 
-def _may_pool(node: Node) -> bool:
+def _may_pool(node: Node, pool: tuple[int, int]) -> bool:
     """Not a depthwise convolution, which has a kernel of its own, nor one for Winograd's method,
-    which saves more."""
+    which saves more, unless its tiles are whole windows."""
     op = node.op
     if not isinstance(op, BlockedConv) or len(node.inputs) > 3:
         return False
     x, w = node.inputs[0], node.inputs[1]
     assert x is not None and w is not None
     depthwise = op.groups > 1 and w.spec.shape[1] == 1
-    once = op.strides == op.dilations == (1, 1)
-    winograd = w.spec.shape[2:] == (3, 3) and once and op.groups == 1 and x.spec.rank == 5
-    return not depthwise and not winograd
+    window = op.window(x.spec, w.spec)
+    tiles = winograd_tiles(x.spec, window, op.groups)
+    return not depthwise and bool(not tiles or winograd_tiles(x.spec, window, op.groups, pool))

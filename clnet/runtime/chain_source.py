@@ -45,9 +45,7 @@ def chain_source(chain: Chain, assemble: Callable[[KernelCall], str]) -> str:
     if chain.team == 1:
         lines = [
             _loop(part, operands, function)
-            for part, operands, function in zip(
-                chain.parts, chain.operands, functions, strict=True
-            )
+            for part, operands, function in zip(chain.parts, chain.operands, functions, strict=True)
         ]
     else:
         texts.append((resources.kernels_path() / "include" / "team.h").read_text())

@@ -47,20 +47,19 @@ def names(*args: object, **options: object) -> list[str]:
     return [c.name for c in lower(*args, **options)]  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("tile", POINTS)
-def test_weights_interpolate_the_product_of_polynomials(tile: int) -> None:
+@pytest.mark.parametrize(("tile", "taps"), [(2, 3), (4, 3), (2, 5)])
+def test_weights_interpolate_the_product_of_polynomials(tile: int, taps: int) -> None:
     """At every point p, weights times inputs over Lagrange's divisor are the product's value."""
-    w = np.random.default_rng(0).standard_normal((1, 1, 3, 3))
-    packed = TransformWeights(tile, 1)(w).reshape(tile + 2, tile + 2)
-    for i, p in enumerate(POINTS[tile]):
-        for j, q in enumerate(POINTS[tile]):
-            value = sum(w[0, 0, a, b] * p**a * q**b for a in range(3) for b in range(3))
-            divisor = np.prod(
-                [(p - r) for r in POINTS[tile] if r != p]
-                + [(q - r) for r in POINTS[tile] if r != q]
-            )
+    w = np.random.default_rng(0).standard_normal((1, 1, taps, taps))
+    side = tile + taps - 1
+    packed = TransformWeights(tile, 1)(w).reshape(side, side)
+    points, powers = POINTS[side], np.arange(taps)
+    for i, p in enumerate(points):
+        for j, q in enumerate(points):
+            value = p**powers @ w[0, 0] @ q**powers
+            divisor = np.prod([p - r for r in points if r != p] + [q - r for r in points if r != q])
             np.testing.assert_allclose(packed[i, j], value / divisor)
-    np.testing.assert_allclose(packed[-1, -1], w[0, 0, 2, 2])  # both at infinity
+    np.testing.assert_allclose(packed[-1, -1], w[0, 0, -1, -1])  # both at infinity
 
 
 def test_weights_are_blocks_with_zeros_behind() -> None:
@@ -77,22 +76,23 @@ def test_equal_transforms_of_a_weight_share_memory() -> None:
 
 @pytest.mark.parametrize("channels", [16, 128, 1024])
 @pytest.mark.parametrize("kind", ["signed", "positive"])
-@pytest.mark.parametrize("form", ["gpu", "blocked"])
+@pytest.mark.parametrize("form", ["gpu", "blocked", "blocked 5x5"])
 def test_outputs_are_exact_however_many_channels(
     channels: int, kind: str, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The bound holds for every number of channels up to 1024, so none is excluded."""
     like = {"kind": "gpu", "vector_width": 4} if form == "gpu" else {"kind": "cpu"}
     monkeypatch.setitem(vars(device()), "info", replace(device().info, **like))  # type: ignore[arg-type]
-    low = 0.0 if kind == "positive" else -1.0
-    w = np.random.default_rng(0).standard_normal((8, channels, 3, 3))
+    taps = 5 if form == "blocked 5x5" else 3
+    w = np.random.default_rng(0).standard_normal((8, channels, taps, taps))
     op, x = SAME, (1, channels, 12, 16)
-    if form == "blocked":
+    if form != "gpu":
         op, x = BLOCKED, (1, channels // 16, 12, 16, 16)
-    inputs = (Arg(x, low=low), Arg(w.shape, constant=True, values=w), None)
+    x_arg = Arg(x, low=0.0 if kind == "positive" else -1.0)
+    inputs = (x_arg, Arg(w.shape, constant=True, values=w), None)
     case = Case(op, inputs)
     found = [n for n in candidate_names(case) if n.startswith("winograd")]
-    assert len(found) == 2
+    assert len(found) == (1 if taps == 5 else 2)
     arrays = [a and a.make(np.random.default_rng(0)) for a in inputs]
     (want,) = op.reference(*(None if a is None else a.astype(np.float64) for a in arrays))
     for name in found:
@@ -101,10 +101,12 @@ def test_outputs_are_exact_however_many_channels(
 
 
 @pytest.mark.parametrize(("op", "info"), [(SAME, GPU), (BLOCKED, CPU)], ids=["gpu", "blocked"])
-def test_only_plain_3x3_with_constant_weights(op: Conv | BlockedConv, info: DeviceInfo) -> None:
+def test_only_plain_windows_with_constant_weights(op: Conv | BlockedConv, info: DeviceInfo) -> None:
     x = (1, 64, 56, 56)
     assert "winograd_4" in names(x, 64, info, op=op)
     assert "winograd_4" not in names(x, 64, info, op=op, kernel=(3, 2))
+    of_five = [n for n in names(x, 64, info, op=op, kernel=(5, 5)) if n.startswith("winograd")]
+    assert of_five == ([] if info.kind == "gpu" else ["winograd_2"])
     for change in ({"strides": (2, 2)}, {"dilations": (2, 2)}, {"groups": 2}):
         other = replace(op, **change)  # type: ignore[arg-type]
         assert "winograd_4" not in names(x, 64, info, op=other, groups=int("groups" in change) + 1)

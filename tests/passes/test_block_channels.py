@@ -68,7 +68,7 @@ def test_a_small_input_goes_into_the_first_convolution_as_it_is() -> None:
 def test_what_lies_between_convolutions_follows(channels: int) -> None:
     build = GraphBuilder()
     first = conv(build, build.input("x", (2, 8, 8, 6)), channels)
-    x = build.add(MaxPool((2, 2), (2, 2), (0, 0, 0, 0), (1, 1)), first)
+    x = build.add(MaxPool((2, 2), (2, 2), (1, 1, 0, 0), (1, 1)), first)
     x = build.add(elementwise("Add"), x, build.constant(random(channels, 1, 1)))
     x = build.add(elementwise("Mul"), x, build.constant(np.float32(2)))
     x = build.add(Resize((2, channels, 8, 6), (1.0, 1.0, 2.0, 2.0)), x)
@@ -225,10 +225,13 @@ def test_a_convolution_with_two_readers_keeps_its_pooling_apart() -> None:
     assert "PooledConv" not in blocked_ops(build)
 
 
-def test_a_convolution_for_winograds_method_keeps_its_pooling_apart() -> None:
+@pytest.mark.parametrize("window", [2, 3])
+def test_a_convolution_for_winograds_method_pools_whole_windows_of_its_tiles(window: int) -> None:
     build = GraphBuilder()
-    build.output(pooled(build, conv(build, build.input("x", (1, 16, 8, 8)), 16)), "y")
-    assert "PooledConv" not in blocked_ops(build)
+    x = build.input("x", (1, 16, 12, 12))
+    sides = {"kernel": (window, window), "strides": (window, window)}
+    build.output(pooled(build, conv(build, x, 16), **sides), "y")
+    assert ("PooledConv" in blocked_ops(build)) == (window == 2)
 
 
 @pytest.mark.parametrize("channels", [16, 11])

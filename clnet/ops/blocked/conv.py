@@ -16,7 +16,7 @@ from clnet.ops.blocked.depthwise import depthwise
 from clnet.ops.blocked.geometry import Window
 from clnet.ops.blocked.layout import blocked, unblocked
 from clnet.ops.blocked.product import Product, Source
-from clnet.ops.blocked.winograd import winograds
+from clnet.ops.blocked.winograd import beside_winograd
 from clnet.ops.conv import Conv
 from clnet.ops.expression import Expression
 from clnet.ops.lowering import ceil_div
@@ -82,19 +82,10 @@ class BlockedConv(Op):
         x, w = workload.input(0), workload.input(1)
         window = self.window(x, w)
         if w.shape[1] == 1 and self.groups > 1:
-            found = [depthwise(workload, device, window)]
-        else:
-            source = self.source(x, window)
-            product = Product(workload, device, window, self.groups, source)
-            ways = winograds(workload, device, window)
-            n, blocks, height, width, block = workload.output.shape
-            direct = n * height * width * blocks * block * w.shape[1] * window.taps
-            found = [
-                *(f.candidate() for f in ways if f.cost < direct),
-                product.candidate("direct"),
-                *(f.candidate() for f in ways if f.cost >= direct),
-            ]
-        return [c for c in found if c is not None]
+            found = depthwise(workload, device, window)
+            return [] if found is None else [found]
+        product = Product(workload, device, window, self.groups, self.source(x, window))
+        return beside_winograd(product, "direct")
 
     def kind(self, workload: Workload) -> str:
         w = workload.input(1)

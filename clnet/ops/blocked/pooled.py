@@ -13,6 +13,7 @@ from clnet.device_info import DeviceInfo
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.blocked.conv import BlockedConv
 from clnet.ops.blocked.product import Product
+from clnet.ops.blocked.winograd import beside_winograd
 from clnet.ops.expression import Expression
 from clnet.tensor_spec import TensorSpec
 
@@ -67,8 +68,7 @@ class PooledConv(Op):
         window = conv.window(x, w)
         source = conv.source(x, window)
         product = Product(workload, device, window, self.groups, source, pool=self.pool)
-        found = product.candidate("pooled")
-        return [] if found is None else [found]
+        return beside_winograd(product, "direct")
 
     def kind(self, workload: Workload) -> str:
         return f"{self.conv.kind(workload)} pooled"
@@ -86,6 +86,8 @@ class PooledConv(Op):
             ((1, 2, 14, 11, 4), (7, 8, 3, 3), 2, 1, (3, 2), relu),
             ((1, 1, 8, 9, 16), (20, 16, 1, 1), 1, 0, (1, 3), Expression.of("HardSwish")),
             ((1, 2, 11, 10, 4), (8, 4, 3, 3), 1, 1, (2, 3), Expression()),
+            ((2, 2, 11, 14, 8), (20, 13, 3, 3), 1, 1, (2, 2), relu),
+            ((2, 1, 14, 13, 8), (16, 6, 5, 5), 1, 0, (2, 2), relu),
         ):
             groups = x[1] if x[-1] == 4 and w[1] == 4 else 1
             block = x[-1] if len(x) == 5 else 8

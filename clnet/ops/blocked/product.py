@@ -151,16 +151,20 @@ class Product:
         return ceil_div(ceil_div(cg, lanes) * lanes * height * width, 16) * 16
 
     def _defines(self) -> tuple[Define, ...]:
-        pool = zip(("POOL_H", "POOL_W"), self.pool, strict=True) if self._pools else ()
         return (
             *blocked_defines(self.workload, self.weights + 2, self.device),
             *self.middle,
-            *pool,
+            *pool_defines(self.pool),
         )
 
     @property
     def _pools(self) -> bool:
         return self.pool != (1, 1)
+
+
+def pool_defines(pool: tuple[int, int]) -> tuple[Define, ...]:
+    """The macros for a kernel that keeps the largest of so many rows and columns."""
+    return () if pool == (1, 1) else (("POOL_H", pool[0]), ("POOL_W", pool[1]))
 
 
 def blocked_defines(workload: Workload, extras: int, device: DeviceInfo) -> tuple[Define, ...]:

@@ -21,41 +21,57 @@ from clnet.calls import (
 from clnet.device_info import DeviceInfo
 from clnet.ops.blocked.geometry import Window, choices, common_tile
 from clnet.ops.blocked.packing import pack_bias
-from clnet.ops.blocked.product import WORTH_TRYING, blocked_defines
+from clnet.ops.blocked.product import WORTH_TRYING, Product, blocked_defines, pool_defines
 from clnet.ops.conv.tiles import channel_tiles
 from clnet.ops.conv.winograd_tiles import TransformWeights
 from clnet.ops.lowering import ceil_div, round_up
 from clnet.tensor_spec import TensorSpec
 
-#: What a CPU could multiply and add in the time that it takes to bring one weight from memory,
-#: twice over, since weights that grow for little gain are not worth their room; then in the time
-#: that the transforms take for one channel of a tile, for every point. Measured on PoCL.
-WEIGHT_COST = 12
-TRANSFORM_COST = 5
-#: Bytes of a chunk's points and sums: at least so many, and so many times those of the weights.
-#: Measured on PoCL in ResNet-18, VGG-16 and U-Net.
-CHUNK_BYTES = 1 << 20
-WEIGHTS_PER_CHUNK = 4
+#: Sides of the tiles of outputs by the weights': four or six points, more lose too many bits.
+TILES = {(3, 3): (4, 2), (5, 5): (2,)}
+#: What a CPU could multiply and add in the time that it takes to bring one weight from memory, more
+#: than twice over, since weights that grow for little gain are not worth their room; then in the
+#: time that the transforms take for one channel of a tile, for every point. Measured on PoCL: the
+#: latter is 12 to 25, more where caches are shared with others.
+WEIGHT_COST = 16
+TRANSFORM_COST = 12
+#: Bytes of a chunk's points: at least so many, and so many times those of the weights. Measured on
+#: PoCL in ResNet-18, VGG-16 and U-Net.
+CHUNK_BYTES = 1 << 19
+TIMES_WEIGHTS = 2
 
 
 @dataclass(frozen=True)
 class Winograd:
-    """A 3x3 convolution without strides as products at ``points`` points of all tiles."""
+    """A convolution without strides as products at ``points`` points of all tiles. The output keeps
+    the largest of each ``pool`` rows and columns of the window's, which divide the tile."""
 
     workload: Workload
     device: DeviceInfo
     window: Window
     tile: int
+    pool: tuple[int, int] = (1, 1)
+
+    @property
+    def taps(self) -> int:
+        """Weights along a side of the window."""
+        return self.window.kernel[0]
 
     @property
     def points(self) -> int:
         """Points of a tile."""
-        return (self.tile + 2) ** 2
+        return (self.tile + self.taps - 1) ** 2
+
+    @property
+    def out(self) -> tuple[int, int]:
+        """Rows and columns of results that something is kept of."""
+        (height, width), (down, across) = self.window.out, self.pool
+        return height // down * down, width // across * across
 
     @property
     def tiles(self) -> int:
         """Tiles of all images."""
-        height, width = self.window.out
+        height, width = self.out
         n: int = self.workload.output.shape[0]
         return n * ceil_div(height, self.tile) * ceil_div(width, self.tile)
 
@@ -88,7 +104,7 @@ class Winograd:
             blocks_per_item = ceil_div(m_blocks, values["PARTS"])
             global_size = (chunks, ceil_div(m_blocks, blocks_per_item))
             room = ceil_div(self.tiles, chunks)
-            planes = _plane(c_blocks * room * block), _plane(blocks_per_item * room * block)
+            planes = _plane(c_blocks * room * block), _plane(tile[0] * room * block)
             work = global_size[0] * global_size[1] * self.points * sum(planes) * 4
             spec = TensorSpec((self.points, m_blocks, c, block))
             packed = (
@@ -98,7 +114,7 @@ class Winograd:
             if max(work, spec.nbytes) > min(device.max_allocation, 1 << 31):
                 return None
             window = self.window
-            sizes = (y.shape[0], c, m, *window.size, *window.out, *window.pads, room,
+            sizes = (y.shape[0], c, m, *window.size, *self.out, *window.pads, room,
                      blocks_per_item, *planes)  # fmt: skip
             call = KernelCall(
                 "conv_blocked_winograd",
@@ -107,8 +123,11 @@ class Winograd:
                  *(In(i) for i in range(3, len(workload.inputs)))),
                 global_size,
                 (1, 1),
-                (*blocked_defines(workload, 3, device), ("TILE", self.tile), ("LAST", c % block),
-                 ("TILE_B", tile[0]), ("TILE_Y", 1), ("TILE_X", tile[2])),
+                (
+                    *blocked_defines(workload, 3, device), *pool_defines(self.pool),
+                    ("TILE", self.tile), ("TAPS", self.taps), ("LAST", c % block),
+                    *zip(("TILE_B", "TILE_Y", "TILE_X"), tile, strict=True),
+                ),
             )  # fmt: skip
             return Candidate(f"winograd_{self.tile}", (call,), (work,), packed)
 
@@ -124,24 +143,37 @@ class Winograd:
         )
 
     def _chunks(self, c_blocks: int, m_blocks: int, block: int) -> int:
-        """Chunks of tiles. Each reads all weights, so its points and sums are several times as
-        many bytes; every core takes as many chunks."""
+        """Chunks of tiles. Each reads all weights, so its points are more bytes; every core takes
+        as many chunks."""
         units = self.device.compute_units
-        weights = self.points * c_blocks * m_blocks * block**2
-        values = self.tiles * self.points * (c_blocks + m_blocks) * block
-        rounds = round(4 * values / max(CHUNK_BYTES, WEIGHTS_PER_CHUNK * 4 * weights) / units)
+        of_weights = 4 * self.points * c_blocks * m_blocks * block**2
+        of_points = 4 * self.points * c_blocks * self.tiles * block
+        rounds = round(of_points / max(CHUNK_BYTES, TIMES_WEIGHTS * of_weights) / units)
         return min(max(1, self.tiles // 6), units * max(1, rounds))
 
 
-def winograds(workload: Workload, device: DeviceInfo, window: Window) -> list[Winograd]:
-    """The ways to compute a convolution by Winograd's method, the cheapest ahead: none unless it is
-    plain and 3x3."""
-    once = (1, 1)
-    plain = window.kernel == (3, 3) and window.strides == window.dilations == once
-    if not plain or workload.op.groups > 1 or workload.input(0).rank == 4:
-        return []
-    found = [Winograd(workload, device, window, tile) for tile in (4, 2)]
-    return sorted(found, key=lambda f: f.cost)
+def winograd_tiles(
+    x: TensorSpec, window: Window, groups: int, pool: tuple[int, int] = (1, 1)
+) -> tuple[int, ...]:
+    """Sides of the tiles by which a convolution of ``x`` can be computed and then pooled."""
+    plain = window.strides == window.dilations == (1, 1) and groups == 1 and x.rank == 5
+    tiles = TILES.get(window.kernel, ()) if plain else ()
+    return tuple(tile for tile in tiles if not (tile % pool[0] or tile % pool[1]))
+
+
+def beside_winograd(product: Product, name: str) -> list[Candidate]:
+    """A convolution's product, called ``name``, and the ways to compute it by Winograd's method,
+    the cheapest ahead."""
+    workload, window, pool = product.workload, product.window, product.pool
+    x, w, y = workload.input(0), workload.input(1), workload.output
+    n, blocks, height, width, block = y.shape
+    pixels = n * height * width * pool[0] * pool[1]
+    found = [(pixels * blocks * block * w.shape[1] * window.taps, product.candidate(name))]
+    for tile in winograd_tiles(x, window, product.groups, pool):
+        way = Winograd(workload, product.device, window, tile, pool)
+        found.append((way.cost, way.candidate()))
+    found.sort(key=lambda ranked: ranked[0])
+    return [candidate for _, candidate in found if candidate is not None]
 
 
 def _plane(elements: int) -> int:

@@ -1,5 +1,5 @@
-"""Winograd's minimal filtering F(tile x tile, 3x3) (Lavin and Gray 2016): every tile of outputs
-comes from products at (tile + 2)² points in place of 9 tile² multiplications."""
+"""Winograd's minimal filtering F(tile x tile, taps x taps) (Lavin and Gray 2016): each tile of
+outputs comes from products at (tile + taps - 1)² points instead of (tile taps)² multiplications."""
 
 from __future__ import annotations
 
@@ -12,35 +12,36 @@ from clnet.ops.conv.problem import ConvProblem
 from clnet.ops.lowering import ceil_div
 from clnet.tensor_spec import TensorSpec
 
-#: The finite points, in the order of ``winograd.h``. With those for 4, float outputs of up to 1024
-#: channels are off by at most 6e-6 of the largest, direct sums by 3e-6; with 0, ±1, ±2 it is 2e-5.
-POINTS = {2: (0.0, 1.0, -1.0), 4: (0.0, 0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5))}
+#: The finite points of 4 and of 6, in the order of ``winograd.h``. With 6 and 3x3 weights, float
+#: outputs of up to 1024 channels are off by at most 6e-6 of the largest, direct sums by 3e-6; with
+#: 0, ±1, ±2 it is 2e-5.
+POINTS = {4: (0.0, 1.0, -1.0), 6: (0.0, 0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5))}
 
 
 @dataclass(frozen=True)
 class TransformWeights:
-    """[mg, cg, 3, 3] -> [points, ceil(mg / block), cg, block], zeros behind the last channel.
+    """[mg, cg, taps, taps] -> [points, ceil(mg / block), cg, block], zeros behind the last channel.
 
-    Along either side, three weights are a polynomial: its values at the points, each divided by
-    what Lagrange's interpolation divides by there. The last point is infinity.
+    Along either side, the weights are a polynomial: its values at the points, each divided by what
+    Lagrange's interpolation divides by there. The last point is infinity.
     """
 
     tile: int
     block: int
 
     def __call__(self, w: np.ndarray) -> np.ndarray:
-        points = POINTS[self.tile]
-        rows = [
-            np.array([1, p, p * p]) / np.prod([p - q for q in points if q != p]) for p in points
-        ]
-        along = np.stack([*rows, np.array([0.0, 0.0, 1.0])])
+        taps = w.shape[-1]
+        points = POINTS[self.tile + taps - 1]
+        powers = np.arange(taps)
+        rows = [p**powers / np.prod([p - q for q in points if q != p]) for p in points]
+        along = np.stack([*rows, powers == taps - 1])
         both = np.kron(along, along)
         m, c = w.shape[:2]
         real = np.float64 if w.dtype == np.float64 else np.float32
         packed = np.zeros((len(both), ceil_div(m, self.block), c, self.block), real)
         for i in range(packed.shape[1]):
             block = w[i * self.block : (i + 1) * self.block].astype(np.float64)
-            values = both @ block.reshape(-1, 9).T
+            values = both @ block.reshape(-1, taps * taps).T
             packed[:, i, :, : len(block)] = values.reshape(-1, len(block), c).swapaxes(1, 2)
         return packed
 

@@ -31,6 +31,7 @@ def layer_normalization(write: NodeWriter) -> str:
     y = write.add("Mul", write.add("Div", x, write.add("Sqrt", raised)), scale)
     return write.add("Add", y, bias) if bias else y
 
+
 @spelling(Recurrent)
 def recurrent(write: NodeWriter) -> tuple[str, ...]:
     """The gates are the input, of which the weights pick each direction's own."""
