@@ -139,24 +139,24 @@ __kernel void gemm_tile(__global const storage* a, __global const storage* b C_P
             for (int j = 0; j < VECTORS; ++j) sums[i][j] += TO_ACCUMV(part[i][j]);
 #endif
     }
-    if (N % TILE_N == 0 || n0 + TILE_N <= N) {
 #pragma unroll
-        for (int i = 0; i < TILE_M; ++i)
+    for (int j = 0; j < VECTORS; ++j) {
+        const int n = n0 + j * VW;
+        if (N % TILE_N == 0 || n + VW <= N) {
 #pragma unroll
-            for (int j = 0; j < VECTORS; ++j)
+            for (int i = 0; i < TILE_M; ++i)
                 if (m0 + i >= first)
-                    FINISH(accumV, LOADV_ACCUM, STOREV_ACCUM, sums[i][j], z, m0 + i, n0 + j * VW)
-    } else {
-        accumV vectors[TILE_M * VECTORS];
-        const __private accum* lanes = (const __private accum*)vectors;
+                    FINISH(accumV, LOADV_ACCUM, STOREV_ACCUM, sums[i][j], z, m0 + i, n)
+        } else if (N % VW) {
+            accumV vectors[TILE_M];
+            const __private accum* lanes = (const __private accum*)vectors;
 #pragma unroll
-        for (int i = 0; i < TILE_M; ++i)
-#pragma unroll
-            for (int j = 0; j < VECTORS; ++j) vectors[i * VECTORS + j] = sums[i][j];
+            for (int i = 0; i < TILE_M; ++i) vectors[i] = sums[i][j];
 #pragma unroll 1
-        for (int i = first - m0; i < TILE_M; ++i)
+            for (int i = first - m0; i < TILE_M; ++i)
 #pragma unroll 1
-            for (int j = 0; j < N - n0; ++j)
-                FINISH(accum, LOAD_ACCUM, STORE_ACCUM, lanes[i * TILE_N + j], z, m0 + i, n0 + j)
+                for (int k = 0; k < N - n; ++k)
+                    FINISH(accum, LOAD_ACCUM, STORE_ACCUM, lanes[i * VW + k], z, m0 + i, n + k)
+        }
     }
 }
