@@ -10,7 +10,7 @@ from clnet.device_info import DeviceInfo
 Scalar = bool | int | float | str
 
 LOCAL_MEMORIES = ("global", "local")
-MEMORY_POLICIES = ("alloc_host_ptr", "use_host_ptr", "copy")
+MEMORY_POLICIES = ("standing_map", "alloc_host_ptr", "use_host_ptr", "copy")
 
 #: The facts that a board file may state, and the type of each.
 FACTS: Mapping[str, type] = {

@@ -45,7 +45,10 @@ class Device:
         device cannot build or run the probe's kernel."""
         with self._lock:
             try:
-                return probe_policy(self.context, self.new_queue(), self.info.unified_memory)
+                info = self.info
+                return probe_policy(
+                    self.context, self.new_queue(), info.unified_memory, info.is_cpu
+                )
             except cl.Error as error:
                 raise DeviceError(f"{self} does not work: {driver_reason(str(error))}") from None
 

@@ -107,6 +107,7 @@ def test_other_shapes_release_what_the_old_ones_held() -> None:
 
     with watch(device()) as calls:
         session = Session(source, device())
+        session.run(np.zeros((5, 700), np.float32))
         held = live_buffers(calls)
         for rows in (3, 9, 4):
             session.run(np.zeros((rows, 700), np.float32))
