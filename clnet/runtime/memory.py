@@ -106,9 +106,7 @@ class Buffer:
             finally:
                 mapping.release(queue)
 
-    def _map(
-        self, queue: Any, flags: int, offset: int, shape: tuple[int, ...], dtype: str
-    ) -> Any:
+    def _map(self, queue: Any, flags: int, offset: int, shape: tuple[int, ...], dtype: str) -> Any:
         try:
             view, _ = cl.enqueue_map_buffer(
                 queue, self.cl_buffer, flags, offset, shape, dtype, is_blocking=True

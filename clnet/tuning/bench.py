@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from weakref import WeakValueDictionary
 
 import numpy as np
 
-from clnet.calls import BlasCall, Call, Candidate, HostCall, KernelCall, Ref, Workload
+from clnet.calls import BlasCall, Call, Candidate, HostCall, KernelCall, Packed, Ref, Workload
 from clnet.errors import ClnetError
 from clnet.runtime.devices import Device
 from clnet.runtime.executable import BoundCall, Executable, Region
@@ -44,41 +45,33 @@ def operands(call: Call) -> tuple[Ref, ...]:
 class Bench:
     """Inputs of a workload, the same random ones for every candidate, and room for its outputs.
 
-    All inputs are positive, so that roots and logarithms of them exist.
+    All inputs are positive, so that roots and logarithms of them exist. Candidates use the same
+    workspace and packed constants where they can: which memory it is makes several per cent.
     """
 
     def __init__(self, device: Device, workload: Workload) -> None:
         self.device, self.queue = device, device.new_queue()
-        self._buffers: list[Buffer] = []
         rng = np.random.default_rng(0)
         self._arrays = [None if s is None else _random(rng, s) for s in workload.inputs]
         self._inputs = [None if a is None else self._upload(a) for a in self._arrays]
         self._outputs = [self._room(spec) for spec in workload.outputs]
         self._expected: list[np.ndarray] = []
+        self._work: dict[int, Buffer] = {}
+        self._packed: WeakValueDictionary[Packed, Region] = WeakValueDictionary()
 
     def prepare(self, candidate: Candidate) -> Executable:
         """The candidate built and bound. Raises DeviceError where it does not build or fit."""
-        own = len(self._buffers)
-        try:
-            work = [self._room(TensorSpec((n,), "uint8")) for n in candidate.workspace]
-            packed = []
-            for p in candidate.packed:
-                array = None if p.input is None else self._arrays[p.input]
-                packed.append(self._upload(p.pack() if array is None else p.pack(array), p.spec))
-            places: dict[str, list[Region | None]] = {
-                "in": self._inputs, "out": [*self._outputs], "work": [*work], "packed": [*packed],
-            }  # fmt: skip
-            bound = []
-            for call in candidate.calls:
-                regions = [places[r.role][r.index] for r in operands(call)]
-                bound.append(BoundCall(call, tuple(r for r in regions if r is not None)))
-            return Executable(self.device, bound, self._buffers[own:], self.queue)
-        except ClnetError:
-            for buffer in self._buffers[own:]:
-                buffer.release()
-            raise
-        finally:
-            del self._buffers[own:]
+        places: dict[str, list[Region | None]] = {
+            "in": self._inputs,
+            "out": [*self._outputs],
+            "work": [self._workspace(i, nbytes) for i, nbytes in enumerate(candidate.workspace)],
+            "packed": [self._constant(p) for p in candidate.packed],
+        }
+        bound = []
+        for call in candidate.calls:
+            regions = [places[r.role][r.index] for r in operands(call)]
+            bound.append(BoundCall(call, tuple(r for r in regions if r is not None)))
+        return Executable(self.device, bound, [], self.queue)
 
     def check(self, executable: Executable) -> float:
         """Run once, and compare with the first candidate that was checked. Returns seconds of that
@@ -114,13 +107,30 @@ class Bench:
     def close(self) -> None:
         """Give the memory back."""
         self.queue.finish()
-        for buffer in self._buffers:
-            buffer.release()
+        for region in (*self._inputs, *self._outputs):
+            if region is not None:
+                region.buffer.release()
+        self._work.clear()
+
+    def _workspace(self, number: int, nbytes: int) -> Region:
+        if number not in self._work or self._work[number].nbytes < nbytes:
+            self._work[number] = self._memory(nbytes)
+        return Region(self._work[number], 0, TensorSpec((nbytes,), "uint8"))
+
+    def _constant(self, packed: Packed) -> Region:
+        """Memory that goes with the last candidate that uses it."""
+        region = self._packed.get(packed)
+        if region is None:
+            array = None if packed.input is None else self._arrays[packed.input]
+            values = packed.pack() if array is None else packed.pack(array)
+            self._packed[packed] = region = self._upload(values, packed.spec)
+        return region
 
     def _room(self, spec: TensorSpec) -> Region:
-        buffer = Buffer(self.device.context, spec.nbytes, self.device.memory_policy)
-        self._buffers.append(buffer)
-        return Region(buffer, 0, spec)
+        return Region(self._memory(spec.nbytes), 0, spec)
+
+    def _memory(self, nbytes: int) -> Buffer:
+        return Buffer(self.device.context, nbytes, self.device.memory_policy)
 
     def _upload(self, array: np.ndarray, spec: TensorSpec | None = None) -> Region:
         region = self._room(spec or TensorSpec.of(array))

@@ -95,7 +95,11 @@ class Winograd:
         chunks = self._chunks(c_blocks, m_blocks, block)
 
         def tiles(chunks: int) -> dict[tuple[int, int, int], float]:
-            return channel_tiles(m_blocks, 1, self.tiles // chunks, registers)
+            """Those that fit the smallest chunk, with their cost for the largest."""
+            costs = channel_tiles(m_blocks, 1, ceil_div(self.tiles, chunks), registers)
+            fitting = {t: c for t, c in costs.items() if t[2] <= self.tiles // chunks}
+            least = min(fitting.values())
+            return {tile: cost / least for tile, cost in fitting.items()}
 
         def make(values: Values) -> Candidate | None:
             chunks, tile = values["CHUNKS"], (values["TILE_B"], 1, values["TILE_X"])
