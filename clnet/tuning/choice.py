@@ -50,8 +50,13 @@ class RecordedChoice:
         board: Iterable[TuningRecord] = (),
     ) -> None:
         self.info, self.device = info, (device := DeviceKey.of(info))
-        board = [r for r in board if r.device.is_like(device)]
+        boards = list(board)
+        board = [r for r in boards if r.device.is_like(device)]
         board.sort(key=lambda r: r.device == device)
+        self._elsewhere = [
+            r for r in boards
+            if r.device.platform == device.platform and not r.device.is_like(device)
+        ]  # fmt: skip
         self._exact = {r.workload: r for r in board}
         self._exact.update((r.workload, r) for r in own if r.device == device)
         self._by_op: dict[str, list[TuningRecord]] = defaultdict(list)
@@ -88,15 +93,21 @@ class RecordedChoice:
         return record is not None and record.device == self.device
 
     def starts(self, workload: Workload) -> list[Point]:
-        """What was best for the workload and its nearest neighbours."""
-        nearest = self.nearest(WorkloadKey.of(workload))[:3]
+        """What was best for the workload and its nearest neighbours; then what was on another of
+        the platform's devices, which is worth a try."""
+        key = WorkloadKey.of(workload)
+        nearest = [*self.nearest(key)[:3], *_nearest(key, self._elsewhere)[:2]]
         return list(dict.fromkeys(r.point for r in nearest))
 
     def nearest(self, key: WorkloadKey) -> list[TuningRecord]:
         """Records of the op within reach, the nearest first."""
-        reach = [(key.distance(r.workload), r) for r in self._by_op.get(key.op, [])]
-        near = sorted((pair for pair in reach if pair[0] <= NEAR), key=lambda pair: pair[0])
-        return [record for _, record in near]
+        return _nearest(key, self._by_op.get(key.op, []))
+
+
+def _nearest(key: WorkloadKey, records: Iterable[TuningRecord]) -> list[TuningRecord]:
+    reach = [(key.distance(r.workload), r) for r in records if r.workload.op == key.op]
+    near = sorted((pair for pair in reach if pair[0] <= NEAR), key=lambda pair: pair[0])
+    return [record for _, record in near]
 
 
 def _valid(record: TuningRecord, space: Space) -> Candidate | None:

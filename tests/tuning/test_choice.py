@@ -43,6 +43,15 @@ def record(work: Workload, name: str = "direct", **changes: object) -> TuningRec
 DEFAULT = workload().candidates(INFO)[0].name
 
 
+def test_records_of_another_device_are_where_a_search_starts_and_no_more() -> None:
+    other = replace(record(workload()), device=DeviceKey("another cpu", "an OpenCL", "3.1", 4))
+    foreign = replace(other, device=replace(other.device, platform="another OpenCL"))
+    for board, starts in (([other], [other.point]), ([foreign], [])):
+        choice = RecordedChoice(INFO, board=board)
+        assert choice.starts(workload()) == starts
+        assert chosen(choice, workload()) == DEFAULT
+
+
 def test_without_records_the_default_is_taken() -> None:
     assert DEFAULT != "direct"
     assert chosen(RecordedChoice(INFO), workload()) == DEFAULT
