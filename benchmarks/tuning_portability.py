@@ -62,6 +62,9 @@ def tune(name: str, model: Path, folder: Path, budget: int) -> None:
     answer = on(name, folder, "clnet", "tune", model, "--budget", budget, "--json")
     done.write_text(answer[answer.index("{") :])
     result = json.loads(done.read_text())
+    if result["tuned_ms"] is None:
+        print(f"{name:12} {model.stem:24} was tuned already", flush=True)
+        return
     times = f"{result['untuned_ms']:8.2f} ms -> {result['tuned_ms']:8.2f} ms"
     print(f"{name:12} {model.stem:24} {times}"
           f"  {result['gain']:.2f}x", *result["notes"], flush=True)  # fmt: skip
