@@ -85,7 +85,7 @@ class BlockedConv(Op):
             found = depthwise(workload, device, window)
             return [] if found is None else [found]
         product = Product(workload, device, window, self.groups, self.source(x, window))
-        return beside_winograd(product, "direct")
+        return beside_winograd(product)
 
     def kind(self, workload: Workload) -> str:
         w = workload.input(1)

@@ -45,6 +45,11 @@ class Window:
             )
         )
 
+    def kept(self, pool: tuple[int, int]) -> tuple[int, int]:
+        """Rows and columns of outputs that fill windows of ``pool``."""
+        (height, width), (down, across) = self.out, pool
+        return height // down * down, width // across * across
+
     def extent(self, rows: int) -> tuple[int, int]:
         """Height and width of the padded input that so many rows of outputs see."""
         height, width = (

@@ -68,7 +68,7 @@ class PooledConv(Op):
         window = conv.window(x, w)
         source = conv.source(x, window)
         product = Product(workload, device, window, self.groups, source, pool=self.pool)
-        return beside_winograd(product, "direct")
+        return beside_winograd(product)
 
     def kind(self, workload: Workload) -> str:
         return f"{self.conv.kind(workload)} pooled"

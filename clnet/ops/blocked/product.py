@@ -69,7 +69,7 @@ class Product:
         flat = self.source == "depthwise" or (window.is_pointwise and not self._pools)
         one_row = self.source == "direct" and flat  # cut anywhere
         size, (down, across) = window.size, self.pool
-        out = window.out[0] // down * down, window.out[1] // across * across
+        out = window.kept(self.pool)
         if one_row:
             size = out = (out[0] * out[1], 1)
         registers = 16 if self.block == 8 else 32

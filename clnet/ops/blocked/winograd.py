@@ -65,8 +65,7 @@ class Winograd:
     @property
     def out(self) -> tuple[int, int]:
         """Rows and columns of results that something is kept of."""
-        (height, width), (down, across) = self.window.out, self.pool
-        return height // down * down, width // across * across
+        return self.window.kept(self.pool)
 
     @property
     def tiles(self) -> int:
@@ -165,14 +164,14 @@ def winograd_tiles(
     return tuple(tile for tile in tiles if not (tile % pool[0] or tile % pool[1]))
 
 
-def beside_winograd(product: Product, name: str) -> list[Candidate]:
-    """A convolution's product, called ``name``, and the ways to compute it by Winograd's method,
-    the cheapest ahead."""
+def beside_winograd(product: Product) -> list[Candidate]:
+    """A convolution's product and the ways to compute it by Winograd's method, the cheapest
+    ahead."""
     workload, window, pool = product.workload, product.window, product.pool
     x, w, y = workload.input(0), workload.input(1), workload.output
     n, blocks, height, width, block = y.shape
     pixels = n * height * width * pool[0] * pool[1]
-    found = [(pixels * blocks * block * w.shape[1] * window.taps, product.candidate(name))]
+    found = [(pixels * blocks * block * w.shape[1] * window.taps, product.candidate("direct"))]
     for tile in winograd_tiles(x, window, product.groups, pool):
         way = Winograd(workload, product.device, window, tile, pool)
         found.append((way.cost, way.candidate()))
