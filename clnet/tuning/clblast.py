@@ -46,8 +46,18 @@ TIMED: Mapping[str, tuple[Problem, ...]] = {
     "XgemvFastRot": (Problem("gemv", (1024, 1024)),),
     "Xaxpy": (Problem("axpy", (1 << 20,)),),
 }
-#: So that the kernel that is meant computes products of every size.
-_FORCED: Mapping[str, Values] = {"Xgemm": _SMALL, "XgemmDirect": _LARGE}
+#: So that the kernel that is meant computes products of every size. Both are in one program, and
+#: most drivers compile all of it: the one that is not meant is as small as it can be.
+_FORCED: Mapping[str, Mapping[str, Values]] = {
+    "Xgemm": {
+        "GemmRoutine": _SMALL,
+        "XgemmDirect": {
+            **dict.fromkeys(("WGD", "MDIMCD", "NDIMCD", "MDIMAD", "NDIMBD", "KWID"), 1),
+            **{"VWMD": 1, "VWND": 1, "PADA": 0, "PADB": 0},
+        },
+    },
+    "XgemmDirect": {"GemmRoutine": _LARGE},
+}
 
 
 @dataclass(frozen=True)
@@ -88,10 +98,8 @@ class ClblastKernel:
     @property
     def overrides(self) -> tuple[Override, ...]:
         """What has to hold, besides the kernel's own parameters, for the kernel to be used."""
-        if self.kernel not in _FORCED:
-            return self.beside
-        forced = Override.of("GemmRoutine", self.dtype, _FORCED[self.kernel])
-        return (*self.beside, forced)
+        forced = _FORCED.get(self.kernel, {})
+        return (*self.beside, *(Override.of(k, self.dtype, v) for k, v in forced.items()))
 
     @property
     def checks(self) -> tuple[Problem, ...]:

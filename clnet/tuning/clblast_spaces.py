@@ -14,8 +14,9 @@ from clnet.device_info import DeviceInfo
 
 #: More results of one work-item than registers anywhere: such kernels only take long to compile.
 MOST_RESULTS = 256
-#: XgemmDirect, which has a variant for each transposition, takes longer.
-MOST_DIRECT_RESULTS = 64
+#: XgemmDirect, which has a variant for each transposition, takes longer: PoCL builds one with 64
+#: results for more than a minute.
+MOST_DIRECT_RESULTS = 16
 
 
 @dataclass(frozen=True)
@@ -74,20 +75,23 @@ def _xgemm(info: DeviceInfo, size: int) -> list[Variant]:
         "MDIMA": sides, "NDIMB": sides, "KWI": (1,), "VWM": _WIDTHS, "VWN": _WIDTHS,
         **none, "GEMMK": (1,), "KREG": (1, 2, 4, 8, 16),
     }  # fmt: skip
-    side = {"MDIMC": 8, "NDIMC": 8, "MDIMA": 8, "NDIMB": 8}
+    in_tiles = {"MWG": 64, "NWG": 64, "KWG": 16, "VWM": 4, "VWN": 4, **_group(8, 8)}
+    in_registers = {**in_tiles, "KWG": 1, "KREG": 4}
     if info.is_cpu:  # a lot to compute for each work-item, in wide vectors
         width = min(info.vector_width, 8)
-        first = {"MWG": 16 * width, "NWG": 16 * width, "KWG": 32, "VWM": width, "VWN": 1, **side}
-    else:
-        first = {"MWG": 64, "NWG": 64, "KWG": 16, "VWM": 4, "VWN": 4, **side}
+        edge, vectors = 16 * width, {"VWM": width, "VWN": 1}
+        in_tiles.update({"MWG": edge, "NWG": edge, "KWG": 32, **vectors})
+        edge = 4 * width  # two vectors of eight rows for each: what registers hold
+        in_registers.update({"MWG": edge, "NWG": edge, **vectors, **_group(2, max(edge // 8, 1))})
     return [
-        Variant("tiles", _ahead(tiles, first), tiles_fit),
-        Variant(
-            "registers",
-            _ahead(registers, {**first, "NWG": first["MWG"], "KWG": 1, "KREG": 4}),
-            registers_fit,
-        ),
+        Variant("tiles", _ahead(tiles, in_tiles), tiles_fit),
+        Variant("registers", _ahead(registers, in_registers), registers_fit),
     ]
+
+
+def _group(m: int, n: int) -> dict[str, int]:
+    """A work-group of m x n items, which load as they compute."""
+    return {"MDIMC": m, "MDIMA": m, "NDIMC": n, "NDIMB": n}
 
 
 def _xgemm_direct(info: DeviceInfo, size: int) -> list[Variant]:
