@@ -38,6 +38,7 @@
 #define FLAT 0
 #endif
 #include "blocked_tile.h"
+#include "strip.h"
 
 #if SOURCE == 3
 #include "depthwise.h"
@@ -59,35 +60,6 @@
 #define TAPS_W KERNEL_W
 #define STEP_H STRIDE_H
 #define STEP_W STRIDE_W
-#endif
-
-// The rows from `top` on of all blocks of x, with padding: to[c_blocks][lines][width][CB].
-#if SOURCE == 1 || SOURCE == 2
-void copy_strip(__global real* to, __global const storage* x, const int c_blocks, const int lines,
-                const int width, const int top, const int left, const int ih, const int iw) {
-    const int from = max(0, -left), end = max(from, min(width, iw - left));
-    for (int block = 0; block < c_blocks; ++block)
-        for (int l = 0; l < lines; ++l) {
-            const int row = top + l;
-            __global real* line = to + (block * lines + l) * width * CB;
-            if (row < 0 || row >= ih) {
-                for (int i = 0; i < width * CB; ++i) line[i] = 0;
-                continue;
-            }
-            for (int i = 0; i < from * CB; ++i) line[i] = 0;
-#if SOURCE == 1
-            __global const storage* values = x + ((block * ih + row) * iw + left) * CB;
-            for (int i = from; i < end; ++i)
-                CAT(vstore, VW)(LOADV(values, i * CB), i, line);
-#else
-            for (int c = 0; c < CB; ++c) {
-                __global const storage* values = x + (c * ih + row) * iw + left;
-                for (int i = from; i < end; ++i) line[i * CB + c] = LOAD(values, i);
-            }
-#endif
-            for (int i = end * CB; i < width * CB; ++i) line[i] = 0;
-        }
-}
 #endif
 
 // The products of LANES channels for every element of the kernel.

@@ -16,7 +16,7 @@ from clnet.ops.blocked.depthwise import depthwise
 from clnet.ops.blocked.geometry import Window
 from clnet.ops.blocked.layout import blocked, unblocked
 from clnet.ops.blocked.product import Product, Source
-from clnet.ops.blocked.winograd import beside_winograd
+from clnet.ops.blocked.ways import ways
 from clnet.ops.conv import Conv
 from clnet.ops.expression import Expression
 from clnet.ops.lowering import ceil_div
@@ -85,7 +85,7 @@ class BlockedConv(Op):
             found = depthwise(workload, device, window)
             return [] if found is None else [found]
         product = Product(workload, device, window, self.groups, self.source(x, window))
-        return beside_winograd(product)
+        return ways(product)
 
     def kind(self, workload: Workload) -> str:
         w = workload.input(1)
@@ -136,6 +136,8 @@ class BlockedConv(Op):
         yield conv((1, 4, 9, 8, 4), (16, 8, 3, 3), pad=1, groups=2)
         yield conv((1, 3, 21, 18), (10, 3, 7, 7), stride=2, pad=3)
         yield conv((2, 1, 9, 9), (16, 1, 3, 3), pad=1)
+        yield conv((1, 3, 11, 14), (10, 3, 3, 3), pad=1, dilation=2)
+        yield conv((2, 2, 9, 10), (3, 2, 5, 3), bias=False)
         yield conv((2, 3, 14, 17, 8), (24, 1, 3, 3), pad=1, groups=24)
         yield conv((1, 2, 15, 9, 8), (13, 1, 5, 5), stride=2, pad=2, groups=13)
         yield conv((1, 1, 3, 2, 4), (4, 1, 3, 3), pad=1, groups=4, bias=False)

@@ -50,6 +50,32 @@ class BlockBias:
         return np.pad(rows, ((0, 0), (0, -self.mg % self.block))).reshape(-1)
 
 
+@dataclass(frozen=True)
+class PairWeights:
+    """[m, c, *kernel] -> [c * taps, ceil(m / 2), 2 * across]: the weights of a pair of maps, each
+    ``across`` times; zeros for a map that is missing."""
+
+    across: int
+
+    def __call__(self, w: np.ndarray) -> np.ndarray:
+        rows = w.reshape(w.shape[0], -1)
+        rows = np.pad(rows, ((0, -w.shape[0] % 2), (0, 0)))
+        return np.repeat(rows.T, self.across, 1).reshape(rows.shape[1], -1, 2 * self.across)
+
+
+@dataclass(frozen=True)
+class PairBias:
+    """[m] -> [ceil(m / 2), 2 * across], likewise; zeros throughout if there is no bias."""
+
+    m: int
+    across: int
+
+    def __call__(self, bias: np.ndarray | None = None) -> np.ndarray:
+        if bias is None:
+            bias = np.zeros(self.m, np.float32)
+        return PairWeights(self.across)(bias[:, None])[0]
+
+
 def pack_weights(index: int, w: TensorSpec, groups: int, block: int, lanes: int) -> Packed:
     """Input ``index``, weights [groups * mg, cg, *kernel], for a kernel."""
     m_blocks = ceil_div(w.shape[0] // groups, block)

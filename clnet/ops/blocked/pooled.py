@@ -13,7 +13,7 @@ from clnet.device_info import DeviceInfo
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.blocked.conv import BlockedConv
 from clnet.ops.blocked.product import Product
-from clnet.ops.blocked.winograd import beside_winograd
+from clnet.ops.blocked.ways import ways
 from clnet.ops.expression import Expression
 from clnet.tensor_spec import TensorSpec
 
@@ -68,7 +68,7 @@ class PooledConv(Op):
         window = conv.window(x, w)
         source = conv.source(x, window)
         product = Product(workload, device, window, self.groups, source, pool=self.pool)
-        return beside_winograd(product)
+        return ways(product)
 
     def kind(self, workload: Workload) -> str:
         return f"{self.conv.kind(workload)} pooled"

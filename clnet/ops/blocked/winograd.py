@@ -21,7 +21,7 @@ from clnet.calls import (
 from clnet.device_info import DeviceInfo
 from clnet.ops.blocked.geometry import Window, choices, common_tile
 from clnet.ops.blocked.packing import pack_bias
-from clnet.ops.blocked.product import WORTH_TRYING, Product, blocked_defines, pool_defines
+from clnet.ops.blocked.product import WORTH_TRYING, blocked_defines, pool_defines
 from clnet.ops.conv.tiles import channel_tiles
 from clnet.ops.conv.winograd_tiles import TransformWeights
 from clnet.ops.lowering import ceil_div, round_up
@@ -162,21 +162,6 @@ def winograd_tiles(
     plain = window.strides == window.dilations == (1, 1) and groups == 1 and x.rank == 5
     tiles = TILES.get(window.kernel, ()) if plain else ()
     return tuple(tile for tile in tiles if not (tile % pool[0] or tile % pool[1]))
-
-
-def beside_winograd(product: Product) -> list[Candidate]:
-    """A convolution's product and the ways to compute it by Winograd's method, the cheapest
-    ahead."""
-    workload, window, pool = product.workload, product.window, product.pool
-    x, w, y = workload.input(0), workload.input(1), workload.output
-    n, blocks, height, width, block = y.shape
-    pixels = n * height * width * pool[0] * pool[1]
-    found = [(pixels * blocks * block * w.shape[1] * window.taps, product.candidate("direct"))]
-    for tile in winograd_tiles(x, window, product.groups, pool):
-        way = Winograd(workload, product.device, window, tile, pool)
-        found.append((way.cost, way.candidate()))
-    found.sort(key=lambda ranked: ranked[0])
-    return [candidate for _, candidate in found if candidate is not None]
 
 
 def _plane(elements: int) -> int:

@@ -32,6 +32,8 @@ from clnet.tensor_spec import TensorSpec
 FEW = 4
 #: Fewer rows of a than this are multiplied faster than a b that changes is packed.
 MANY = 128
+#: A tile of three vectors is the default where that computes at most so much of what two would.
+WORTHWHILE = 0.96
 
 
 @dataclass(frozen=True)
@@ -60,19 +62,36 @@ def _tiles(p: Product, device: DeviceInfo) -> Mapping[str, Sequence[int]]:
             "LOCAL_X": options(across, (4, 8, 16)),
             "LOCAL_Y": options(down, (1, 2, 4, 8)),
         }
-    # Accumulators must fit the registers. More than 8 rows of a, a power of two apart, do not fit
-    # the ways of a first-level cache either, so 12 only pay where they are not.
-    limits = (8, 12, 6, 4) if device.vector_width >= 16 else (6, 4)
-    even = list(dict.fromkeys(_even_rows(p.m, limit) for limit in limits))
-    return {"ROWS": even, "VECTORS": (2, 1) if p.n > device.vector_width else (1,)}
+    # More than 8 rows of a, a power of two apart, do not fit the ways of a first-level cache, so 12
+    # only pay where they are not.
+    width, most = device.vector_width, _accumulators(device)
+    limits = (8, 12, 6, 4) if width >= 16 else (6, 4)
+    even = [_even_rows(p.m, limit, 2) for limit in limits]
+    if p.n <= width:
+        return {"ROWS": list(dict.fromkeys(even)), "VECTORS": (1,)}
+    rows = _even_rows(p.m, most // 3, 3)
+    wide, usual = (
+        round_up(p.m, r) * round_up(p.n, v * width) for r, v in ((rows, 3), (even[0], 2))
+    )
+    if p.n > 2 * width and wide <= WORTHWHILE * usual:
+        return {"ROWS": list(dict.fromkeys([rows, *even])), "VECTORS": (3, 2, 1)}
+    return {"ROWS": list(dict.fromkeys([*even, rows])), "VECTORS": (2, 1, 3)}
 
 
-def _even_rows(m: int, most: int) -> int:
+def _accumulators(device: DeviceInfo) -> int:
+    """Vectors of sums that a CPU's registers hold beside what is multiplied."""
+    return 24 if device.vector_width >= 16 else 12
+
+
+def _even_rows(m: int, most: int, vectors: int) -> int:
     """Rows of a tile, at most ``most``, that waste the least on ``m`` rows; the more the better.
-    Four or fewer, of two vectors, do not fill the time that a multiply-add takes."""
+    Fewer than ten vectors do not fill the time that a multiply-add takes."""
     if m <= most:
         return m
-    return min(range(most, most // 2, -1), key=lambda t: round_up(m, t) * max(t, 5) / t)
+    return min(
+        range(most, most // 2, -1),
+        key=lambda t: round_up(m, t) * max(t * vectors, 10) / t,
+    )
 
 
 def tiled(p: Product, device: DeviceInfo) -> list[Candidate]:
@@ -95,6 +114,8 @@ def _tile_candidate(
 
     def make(values: Values) -> Candidate | None:
         tile = Tile(values["ROWS"], values["VECTORS"], width)
+        if device.is_cpu and tile.rows * tile.vectors > _accumulators(device):
+            return None
         local = (values.get("LOCAL_X", 1), values.get("LOCAL_Y", 1), 1)
         if local[0] * local[1] > device.max_work_group_size:
             return None
