@@ -118,7 +118,12 @@ def test_every_point_obeys_the_rules(kernel: str, info: DeviceInfo, dtype: str) 
     assert found > 50
 
 
-@pytest.mark.parametrize("info", [CPU, BOARD, DeviceInfo(blas=True)], ids=lambda i: i.name)
+@pytest.mark.parametrize(
+    "info",
+    [*(replace(CPU, name=f"{w} floats", vector_width=w) for w in (1, 2, 4, 8, 16)), BOARD,
+     DeviceInfo(blas=True)],
+    ids=lambda i: i.name,
+)  # fmt: skip
 @pytest.mark.parametrize("kernel", clblast.TIMED)
 def test_searches_start_from_points_that_fit(kernel: str, info: DeviceInfo) -> None:
     space = space_of(kernel, info)
