@@ -109,8 +109,7 @@ class FewMaps:
             strips, tile = values["STRIPS"], (values["TILE_Y"], values["TILE_X"])
             if tile not in self._tiles(out[0] // down // strips * down, out[1]):
                 return None
-            height, _ = window.extent(ceil_div(out[0] // down, strips) * down)
-            width = out[1] + (window.kernel[1] - 1) * window.dilations[1]
+            height, width = window.extent(ceil_div(out[0] // down, strips) * down)
             strip = round_up(channels * height * width, 16)
             work = 4 * strip * strips * n
             if work > min(self.device.max_allocation, 1 << 31):
@@ -137,12 +136,11 @@ class FewMaps:
             return Candidate("few_maps", (call,), (work,), packed)
 
         tiles = self._tiles(out[0] // down // strips * down, out[1])
-        default = tiles[0]
         return tunable(
             make,
             {
-                "TILE_Y": choices(default[0], sorted({t[0] for t in tiles}), out[0]),
-                "TILE_X": choices(default[1], sorted({t[1] for t in tiles}), out[1]),
+                "TILE_Y": choices(tiles[0][0], sorted({t[0] for t in tiles}), out[0]),
+                "TILE_X": choices(tiles[0][1], sorted({t[1] for t in tiles}), out[1]),
                 "STRIPS": choices(strips, (1, units, 2 * units, 4 * units), out[0] // down),
             },
         )

@@ -110,6 +110,7 @@ class Gemm(Op):
         yield Case(cls(), (Arg((70, 20)), Arg((20, 1)), Arg((1,))))
         yield Case(cls(trans_b=True), (Arg((1, 400)), Arg((10, 400), constant=True), Arg((10,))))
         yield Case(cls(), (Arg((24, 32)), Arg((32, 64)), None))
+        yield Case(cls(), (Arg((9, 20)), Arg((20, 70), constant=True), Arg((70,))))
         yield Case(cls(trans_a=True), (Arg((7, 1)), Arg((7, 9)), Arg((1, 9))))
         yield Case(cls(), (Arg((4, 0)), Arg((0, 5)), Arg((4, 5))))
         behind = Expression.of("Add").then(Expression.of("Relu"), 0)

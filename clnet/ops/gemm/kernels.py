@@ -67,15 +67,16 @@ def _tiles(p: Product, device: DeviceInfo) -> Mapping[str, Sequence[int]]:
     width, most = device.vector_width, _accumulators(device)
     limits = (8, 12, 6, 4) if width >= 16 else (6, 4)
     even = [_even_rows(p.m, limit, 2) for limit in limits]
-    if p.n <= width:
-        return {"ROWS": list(dict.fromkeys(even)), "VECTORS": (1,)}
-    rows = _even_rows(p.m, most // 3, 3)
-    wide, usual = (
-        round_up(p.m, r) * round_up(p.n, v * width) for r, v in ((rows, 3), (even[0], 2))
-    )
-    if p.n > 2 * width and wide <= WORTHWHILE * usual:
-        return {"ROWS": list(dict.fromkeys([rows, *even])), "VECTORS": (3, 2, 1)}
-    return {"ROWS": list(dict.fromkeys([*even, rows])), "VECTORS": (2, 1, 3)}
+    vectors = [v for v in (2, 1, 3) if p.n > (v - 1) * width]
+    if 3 in vectors:
+        rows = _even_rows(p.m, most // 3, 3)
+        wide = round_up(p.m, rows) * round_up(p.n, 3 * width)
+        usual = round_up(p.m, even[0]) * round_up(p.n, 2 * width)
+        if wide <= WORTHWHILE * usual:
+            even, vectors = [rows, *even], [3, 2, 1]
+        else:
+            even.append(rows)
+    return {"ROWS": list(dict.fromkeys(even)), "VECTORS": vectors}
 
 
 def _accumulators(device: DeviceInfo) -> int:
