@@ -182,7 +182,7 @@ __kernel void conv_blocked(
 #endif
 #pragma unroll
                 for (int i = 0; i < TILE_B; ++i) {
-                    if (block + i >= block_to) break;
+                    if (block + i >= block_to) continue;  // with `break` it would not be unrolled
                     const int channel = (group * m_blocks + block + i) * VW;
                     const int row = (row_from + (FLAT ? 0 : oy)) / POOL_H;
                     const int pixel = row * pooled_width + ox / POOL_W;

@@ -118,7 +118,7 @@ __kernel void conv_rows(
                     }
 #pragma unroll
                     for (int j = 0; j < TILE_Y; ++j) {
-                        if (oy + j >= oh) break;
+                        if (oy + j >= oh) continue;
                         const int line = ((batch * groups * mg + m) * od + oz) * oh + oy + j;
 #if BIAS
                         const real bias = LOAD(b, m);

@@ -84,7 +84,7 @@ __kernel void conv_scatter(
                     const int plane = (d * STRIDE_D + kd * DILATION_D) * FULL_H;
 #pragma unroll
                     for (int j = 0; j < TILE_Y; ++j) {
-                        if (h + j >= IN_H) break;
+                        if (h + j >= IN_H) continue;
                         const int line = plane + (h + j) * STRIDE_H + kh * DILATION_H;
                         accum* to = full + line * FULL_W + i + shift;
                         WRITE(READ(to) + sums[j], to);
