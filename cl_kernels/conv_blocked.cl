@@ -17,7 +17,7 @@
 // Global: strips, chunks of channel blocks, n * groups.
 //
 // KERNEL_*, STRIDE_*, DILATION_*  the window in height and width; with SOURCE 3 the depthwise one's
-// DEPTHWISE_X     see depthwise.h
+// PAD_*, DEPTHWISE_X  see depthwise.h
 // MIDDLE          what happens to the depthwise convolution's results, as an EPILOGUE
 // CB              channels of a block of the source
 // LAST            channels of its last block, if they are fewer; else 0
@@ -136,7 +136,7 @@ __kernel void conv_blocked(
         const realV bias = LOADV(depthwise_bias, block * CB);
         for (int row = 0; row < rows; ++row) {
             __global real* target = source + block * plane + row * line;
-            DEPTHWISE_ROW(plane_of_x, weights, bias, row_from + row, ih, iw, ow, pad_y, pad_x, KEEP)
+            DEPTHWISE_ROW(plane_of_x, weights, bias, row_from + row, ih, iw, ow, pad_y, KEEP)
         }
     }
 #else

@@ -5,7 +5,7 @@
 // y[n, blocks, oh, ow, VW]. A work-item computes a strip of rows of `blocks_per_item` blocks.
 // Global: strips, chunks of blocks, n.
 //
-// KERNEL_*, STRIDE_*, DILATION_*, DEPTHWISE_X  see depthwise.h
+// KERNEL_*, STRIDE_*, DILATION_*, PAD_*, DEPTHWISE_X  see depthwise.h
 #include "common.h"
 
 #ifndef KERNEL_W
@@ -29,7 +29,7 @@
 __kernel void conv_blocked_depthwise(__global const storage* x, __global const storage* w,
                                      __global const storage* b, __global storage* y,
                                      const int blocks, const int ih, const int iw, const int oh,
-                                     const int ow, const int pad_y, const int pad_x,
+                                     const int ow, const int pad_y,
                                      const int blocks_per_item EPILOGUE_ARGS) {
     const int strips = get_global_size(0), strip = get_global_id(0);
     const int row_from = oh * strip / strips, row_to = oh * (strip + 1) / strips;
@@ -43,7 +43,7 @@ __kernel void conv_blocked_depthwise(__global const storage* x, __global const s
         const realV bias = LOADV(b, channel);
         for (int oy = row_from; oy < row_to; ++oy) {
             const int start = (plane * oh + oy) * ow * VW;
-            DEPTHWISE_ROW(image, weights, bias, oy, ih, iw, ow, pad_y, pad_x, FINISH)
+            DEPTHWISE_ROW(image, weights, bias, oy, ih, iw, ow, pad_y, FINISH)
         }
     }
 }

@@ -11,6 +11,8 @@ from clnet.ops.blocked.packing import pack_bias, pack_weights
 from clnet.ops.blocked.product import blocked_defines
 from clnet.ops.lowering import ceil_div
 
+#: Register tiles that are offered, of those that fit.
+TILES = 5
 #: Outputs times taps that are worth a work-item's start.
 ITEM_WORK = 1 << 15
 
@@ -28,7 +30,7 @@ def depthwise(workload: Workload, device: DeviceInfo, window: Window) -> Candida
         strips = values["STRIPS"]
         chunks = min(blocks, max(1, values["ITEMS"] // (strips * n)))
         blocks_per_item = ceil_div(blocks, chunks)
-        sizes = (blocks, *window.size, *window.out, *window.pads, blocks_per_item)
+        sizes = (blocks, *window.size, *window.out, window.pads[0], blocks_per_item)
         call = KernelCall(
             "conv_blocked_depthwise",
             "conv_blocked_depthwise",
@@ -37,7 +39,7 @@ def depthwise(workload: Workload, device: DeviceInfo, window: Window) -> Candida
             (strips, ceil_div(blocks, blocks_per_item), n),
             (1, 1, 1),
             (*blocked_defines(workload, 3, device), *window.defines(),
-             *tile_define(window, values["DEPTHWISE_X"])),
+             *tile_defines(window, values["DEPTHWISE_X"])),
         )  # fmt: skip
         return Candidate("depthwise", (call,), packed=packed)
 
@@ -48,22 +50,33 @@ def depthwise(workload: Workload, device: DeviceInfo, window: Window) -> Candida
     return tunable(
         make,
         {
-            "DEPTHWISE_X": choices(default_tile(window, block), (2, 4, 6, 7, 8), window.out[1]),
+            "DEPTHWISE_X": tuple(tiles(window, block)[:TILES]),
             "ITEMS": choices(items, (units, 2 * units, 4 * units, 8 * units), work),
             "STRIPS": choices(strips, (1, units, 2 * units), window.out[0]),
         },
     )
 
 
-def default_tile(window: Window, block: int) -> int:
-    """Pixels of a register tile, with as few columns as possible computed twice."""
-    registers = 16 if block == 8 else 32
-    inner = max(1, window.out[1] - 2)  # most kernels are 3x3 with one column of padding
-    wide = 6 if registers == 16 else 12
-    fitting = [x for x in (wide, 4) if x <= inner] or [inner]
-    return min(fitting, key=lambda x: ceil_div(inner, x) * (x + 1))
+def tiles(window: Window, block: int) -> list[int]:
+    """Pixels of register tiles of which only the first and the last reach into padding,
+    the default first: that with the fewest columns computed twice."""
+    _, width = window.out
+    _, stride = window.strides
+    before, behind = (ceil_div(pad, stride) for pad in window.reach)  # columns of outputs concerned
+    edge = max(before, behind)
+    fitting = [
+        x
+        for x in range(max(edge, 1), width)
+        if edge <= width - x and (width <= 2 * x or before + x + behind <= width)
+    ]
+    most = 8 if block == 8 else 12  # in registers, with weights and values
+    found = [x for x in fitting if x <= most] or fitting[:1]
+    if width <= most or not found:
+        found.append(width)
+    return sorted(found, key=lambda x: ceil_div(width, x) * (x + 1))
 
 
-def tile_define(window: Window, pixels: int) -> tuple[Define, ...]:
-    """The macro of depthwise.h."""
-    return (("DEPTHWISE_X", min(pixels, window.out[1])),)
+def tile_defines(window: Window, pixels: int) -> tuple[Define, ...]:
+    """The macros of depthwise.h."""
+    before, behind = window.reach
+    return (("PAD_LEFT", before), ("PAD_RIGHT", behind), ("DEPTHWISE_X", pixels))

@@ -45,6 +45,12 @@ class Window:
             )
         )
 
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Columns of padding that the first window of a row reaches into, and the last."""
+        _, width = self.extent(self.out[0])
+        return self.pads[1], max(0, width - self.size[1] - self.pads[1])
+
     def kept(self, pool: tuple[int, int]) -> tuple[int, int]:
         """Rows and columns of outputs that fill windows of ``pool``."""
         (height, width), (down, across) = self.out, pool

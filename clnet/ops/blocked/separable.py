@@ -12,7 +12,7 @@ from clnet.calls import Candidate, Define, Workload
 from clnet.device_info import DeviceInfo
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.blocked.conv import BlockedConv
-from clnet.ops.blocked.depthwise import default_tile, tile_define
+from clnet.ops.blocked.depthwise import tile_defines, tiles
 from clnet.ops.blocked.packing import pack_bias, pack_weights
 from clnet.ops.blocked.product import Product
 from clnet.ops.epilogue import epilogue_defines
@@ -69,7 +69,7 @@ class SeparableConv(Op):
             pack_weights(1, w, 1, self.block, 1),
             pack_bias(2, workload.has(2), w, 1, self.block),
         )
-        middle: tuple[Define, ...] = tile_define(window, default_tile(window, self.block))
+        middle: tuple[Define, ...] = tile_defines(window, tiles(window, self.block)[0])
         for name, text in epilogue_defines(self.middle, (), workload.output, device):
             if name.startswith("EPILOGUE("):
                 middle += ((name.replace("EPILOGUE", "MIDDLE"), text),)
