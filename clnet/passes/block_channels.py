@@ -14,6 +14,7 @@ from typing import Any
 
 from clnet.graph import Graph, Node, Value
 from clnet.ops.blocked import Block, BlockedConv, Unblock
+from clnet.ops.blocked.few_maps import can_share
 from clnet.ops.blocked.layout import DTYPES, blocked
 from clnet.ops.concat import Concat
 from clnet.ops.conv import Conv
@@ -37,7 +38,7 @@ class _Blocker:
     """One walk over the nodes of a graph, in order."""
 
     def __init__(self, graph: Graph, block: int) -> None:
-        self.graph, self.block = graph, block
+        self.graph, self.block, self.consumers = graph, block, graph.consumers()
         self.nodes: list[Node] = []
         self.blocks: dict[Value, Value] = {}  #: the blocked form of what has one
         self.plain: set[Value] = set()  #: of these, what exists without blocks as well
@@ -55,10 +56,12 @@ class _Blocker:
     def convolved(self, node: Node) -> bool:
         """Compute a convolution on blocks, if that fits."""
         op = node.op
-        if not isinstance(op, Conv) or not suits(node, self.block):
+        if not isinstance(op, Conv):
             return False
         x, w, *rest = node.inputs
         assert x is not None
+        if not suits(node, self.block) and not self.shares_vectors(node):
+            return False
         if x in self.blocks or x.spec.shape[1] >= self.block:
             x = self.blocked(x)
         elif op.groups > 1:  # a depthwise convolution of a few plain channels is best left so
@@ -67,6 +70,23 @@ class _Blocker:
         conv = BlockedConv(op.strides, op.pads, op.dilations, op.groups, self.block, op.epilogue)
         self.add(conv, [x, w, *rest[:1], *extras], node)
         return True
+
+    def shares_vectors(self, node: Node) -> bool:
+        """Whether maps that fill less than half a vector are better computed two in one: where all
+        that reads them is a pooling, so that little is left of blocks that are mostly empty."""
+        x, w = node.inputs[:2]
+        assert x is not None and w is not None
+        readers = [n.op for n in self.consumers.get(node.output, ())]
+        return (
+            len(readers) == 1
+            and isinstance(readers[0], MaxPool)
+            and readers[0].kernel == readers[0].strides
+            and x not in self.blocks
+            and x.spec.shape[1] < self.block
+            and node.op.groups == 1
+            and suits(node, self.block, self.block // 4 + 1)
+            and can_share(w.spec.shape[3], node.op.strides[1], x.spec.dtype)
+        )
 
     def followed(self, node: Node) -> bool:
         """Compute on blocks what reads them, if it is the same there."""
@@ -144,9 +164,9 @@ class _Blocker:
         return value
 
 
-def suits(node: Node, block: int) -> bool:
+def suits(node: Node, block: int, least: int | None = None) -> bool:
     """Whether a convolution fills vectors with channels: two spatial dimensions, constant weights,
-    and groups of whole blocks, or depthwise."""
+    and groups of whole blocks, or depthwise. ``least`` maps are enough, by default half a block."""
     x, w, *rest = node.inputs
     assert x is not None and w is not None
     bias = rest[0] if rest else None
@@ -156,7 +176,7 @@ def suits(node: Node, block: int) -> bool:
     maps = w.spec.shape[0] // groups
     if groups > 1:
         return channels == maps == 1 or channels % block == maps % block == 0
-    return maps >= block // 2
+    return maps >= (least or block // 2)
 
 
 def _blockable(value: Value) -> bool:

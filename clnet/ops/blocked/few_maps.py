@@ -33,6 +33,11 @@ ENOUGH = 7
 UNROLLED = 8
 
 
+def can_share(columns: int, stride: int, dtype: str) -> bool:
+    """Whether maps can share vectors: of windows of so many columns, ``stride`` apart."""
+    return dtype == "float32" and stride == 1 and columns <= UNROLLED
+
+
 @dataclass(frozen=True)
 class FewMaps:
     """A convolution of plain channels with ``window``, of which the output keeps the largest of
@@ -63,10 +68,8 @@ class FewMaps:
         """Whether the kernel is made for it, and leaves fewer lanes idle than blocks of maps do."""
         workload, out = self.workload, self.window.kept(self.pool)
         return (
-            workload.output.dtype == "float32"
+            can_share(self.window.kernel[1], self.window.strides[1], workload.output.dtype)
             and len(workload.inputs) <= 3
-            and self.window.strides[1] == 1
-            and self.window.kernel[1] <= UNROLLED
             and self.pool[1] <= 2
             and out[1] >= self.across
             and self.pairs * self.pool[0] <= ACCUMULATORS
