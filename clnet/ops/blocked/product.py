@@ -79,9 +79,12 @@ class Product:
         )
 
         def tiles(strips: int) -> dict[tuple[int, int, int], float]:
-            rows = out[0] // down // strips * down
-            area = (1, rows * out[1]) if flat else (rows, out[1])
-            return channel_tiles(m_blocks, *area, registers, self.pool)
+            def area(rows: int) -> tuple[int, int]:
+                return (1, rows * down * out[1]) if flat else (rows * down, out[1])
+
+            rows = out[0] // down
+            most, least = area(ceil_div(rows, strips)), area(rows // strips)
+            return channel_tiles(m_blocks, *most, registers, self.pool, least)
 
         def make(values: Values) -> Candidate | None:
             strips, parts = values["STRIPS"], values["PARTS"]

@@ -95,10 +95,8 @@ class Winograd:
 
         def tiles(chunks: int) -> dict[tuple[int, int, int], float]:
             """Those that fit the smallest chunk, with their cost for the largest."""
-            costs = channel_tiles(m_blocks, 1, ceil_div(self.tiles, chunks), registers)
-            fitting = {t: c for t, c in costs.items() if t[2] <= self.tiles // chunks}
-            least = min(fitting.values())
-            return {tile: cost / least for tile, cost in fitting.items()}
+            least, most = self.tiles // chunks, ceil_div(self.tiles, chunks)
+            return channel_tiles(m_blocks, 1, most, registers, room=(1, least))
 
         def make(values: Values) -> Candidate | None:
             chunks, tile = values["CHUNKS"], (values["TILE_B"], 1, values["TILE_X"])
