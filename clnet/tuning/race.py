@@ -36,28 +36,42 @@ def race(
     measurer: Measurer, points: Sequence[Point], once: float, seconds: float = SECONDS
 ) -> Outcome:
     """Run the points in turn, for ``seconds`` or little more; a round takes about ``once``. What
-    counts is the ratio of times within a round, whatever the clock does meanwhile. The first wins
-    unless another is ahead by more than the noise. Raises MeasuringError."""
+    counts is the ratio of times within a round, whatever the clock does meanwhile. Points that are
+    surely behind the leader drop out, so that time is left to tell those ahead apart. The first
+    stays, and wins unless another is ahead by more than the noise. Raises MeasuringError."""
     rounds = max(FEWEST_ROUNDS, min(ROUNDS, int(SECONDS / once)))
     samples: list[list[float]] = [[] for _ in points]
+    running = list(range(len(points)))
     deadline = time.monotonic() + seconds
     while True:
-        for mine, new in zip(samples, measurer.race(points, rounds), strict=True):
-            mine += new
-        shares = [_paired(mine, samples[0]) for mine in samples]
-        leader = min(range(len(points)), key=lambda i: statistics.median(shares[i]))
-        share = statistics.median(shares[leader])
-        error = standard_error(shares[leader])
-        if error <= EXACT or time.monotonic() >= deadline:
+        new = measurer.race([points[i] for i in running], rounds)
+        for i, taken in zip(running, new, strict=True):
+            samples[i] += taken
+        leader = min(running, key=lambda i: statistics.median(_paired(samples[i], samples[0])))
+        gaps = {i: _paired(samples[i], samples[leader]) for i in running if i not in (0, leader)}
+        near = [i for i, gap in gaps.items() if statistics.median(gap) - 1 <= _noise(gap)]
+        running = list(dict.fromkeys([0, leader, *near]))
+        share = _paired(samples[leader], samples[0])
+        errors = [standard_error(share), *(standard_error(gaps[i]) for i in near)]
+        if max(errors) <= EXACT or time.monotonic() >= deadline:
             break
     first = samples[0]
-    median = statistics.median(first)
-    spread = deviation(shares[leader])
-    if 1 - share <= SURE * error:
-        leader, share, spread = 0, 1.0, deviation(first) / median
-    half = max(1, len(first) // 2)
-    drift = abs(statistics.median(first[-half:]) / statistics.median(first[:half]) - 1)
-    return Outcome(leader, share, spread, median, drift)
+    drift = _change(first)
+    seconds = statistics.median(first)
+    if 1 - statistics.median(share) <= _noise(share):
+        return Outcome(0, 1.0, deviation(first) / seconds, seconds, drift)
+    return Outcome(leader, statistics.median(share), deviation(share), seconds, drift)
+
+
+def _noise(ratios: Sequence[float]) -> float:
+    """What a lead by these ratios must be more than."""
+    return SURE * standard_error(ratios)
+
+
+def _change(samples: Sequence[float]) -> float:
+    """By which share later samples differ from earlier ones."""
+    half = max(1, len(samples) // 2)
+    return abs(statistics.median(samples[-half:]) / statistics.median(samples[:half]) - 1)
 
 
 def _paired(samples: Sequence[float], others: Sequence[float]) -> list[float]:

@@ -12,7 +12,7 @@ from clnet.tuning.noise import deviation, standard_error
 from clnet.tuning.race import FEWEST_ROUNDS, ROUNDS, Outcome, race
 from clnet.tuning.space import Point
 
-DEFAULT, RIVAL, OTHER = Point("default"), Point("rival"), Point("other")
+POINTS = [Point("default"), Point("rival"), Point("other")]
 
 
 class Noisy:
@@ -21,11 +21,13 @@ class Noisy:
     def __init__(self, seconds: Sequence[float], disturb: Callable[[], np.ndarray]) -> None:
         self.seconds, self.disturb = np.array(seconds), disturb
         self.rounds: list[int] = []
+        self.runners: list[list[int]] = []
 
     def race(self, points: Sequence[Point], rounds: int) -> list[list[float]]:
-        assert len(points) == len(self.seconds)
+        numbers = [POINTS.index(p) for p in points]
         self.rounds.append(rounds)
-        taken = [self.seconds * self.disturb() for _ in range(rounds)]
+        self.runners.append(numbers)
+        taken = [(self.seconds * self.disturb())[numbers] for _ in range(rounds)]
         return np.array(taken).T.tolist()
 
 
@@ -37,8 +39,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(machine: Noisy, once: float = 0.01) -> Outcome:
-    points = [DEFAULT, RIVAL, OTHER][: len(machine.seconds)]
-    return race(machine, points, once)  # type: ignore[arg-type]
+    return race(machine, POINTS[: len(machine.seconds)], once)  # type: ignore[arg-type]
 
 
 def test_on_a_quiet_machine_a_race_is_short_and_small_leads_win() -> None:
@@ -54,6 +55,23 @@ def test_on_a_noisy_machine_it_goes_on_and_still_finds_the_faster() -> None:
     outcome = run(machine)
     assert outcome.winner == 1 and len(machine.rounds) > 5
     assert outcome.share == pytest.approx(0.9, abs=0.07)
+
+
+def test_those_ahead_are_told_apart() -> None:
+    won = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        machine = Noisy([1.0, 0.5, 0.485], lambda rng=rng: rng.lognormal(0, [0.03, 0.08, 0.08]))
+        won.append(run(machine).winner)
+    assert won.count(2) >= 18
+
+
+def test_who_is_surely_behind_drops_out() -> None:
+    rng = np.random.default_rng(3)
+    machine = Noisy([1.0, 2.0, 0.5], lambda: rng.lognormal(0, 0.1, 3))
+    assert run(machine).winner == 2
+    assert machine.runners[0] == [0, 1, 2]
+    assert machine.runners[1:] == [[0, 2]] * (len(machine.runners) - 1) != []
 
 
 def test_of_equals_the_default_wins_whatever_the_noise() -> None:
