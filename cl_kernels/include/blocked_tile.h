@@ -19,9 +19,10 @@
 #endif
 
 // While a tile is computed, a share of the weights that the next blocks will need is fetched into a
-// cache, a line for every LANES channels: else their first tile would wait for memory. Not where the
-// compiler does not know the processor: Oclgrind has no such instruction.
-#if defined(__has_builtin) && !defined(__SPIR__)
+// cache, a line for every LANES channels: else their first tile would wait for memory. Only where the
+// compiler makes code for a processor that is known to have the instruction: NVIDIA's takes no global
+// pointer for it, Oclgrind knows none.
+#if defined(__has_builtin) && (defined(__x86_64__) || defined(__aarch64__) || defined(__arm__))
 #if __has_builtin(__builtin_prefetch) && STORAGE == COMPUTE
 #define FETCH(pointer) __builtin_prefetch((const void*)(size_t)(pointer), 0, 3)
 #endif

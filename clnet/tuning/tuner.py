@@ -21,7 +21,7 @@ from clnet.tuning.search import LEVELS, Strategy
 from clnet.tuning.space import Point, Space
 
 #: Points that were the fastest when they were tried: a single trial is noisy.
-FINALISTS = 5
+FINALISTS = 8
 #: The share of a workload's time that is for the race between them.
 RACE = 0.25
 #: What is slower than this times the best is not measured further.
