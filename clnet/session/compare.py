@@ -14,6 +14,7 @@ from clnet.tuning.noise import standard_error
 
 #: Rounds in which models are compared, and the least seconds of one model's part of a round. The
 #: shorter the parts, the more alike is what disturbs them: 25 of 0.08 s are four times less exact.
+#: Each begins with a run that does not count: the others' weights are in the caches then.
 ROUNDS, ROUND_SECONDS = 200, 0.01
 #: Where runs take long, there are fewer rounds, as many as these seconds hold.
 FEWEST_ROUNDS, SECONDS = 3, 12.0
@@ -31,11 +32,12 @@ def compare(models: Sequence[Compiled], budget: Budget | None = None) -> tuple[l
         seconds_per_run(model, 1)
     once = [seconds_per_run(m, 1) for m in models]
     count = max(1, round(ROUND_SECONDS / min(once)))
-    rounds = max(FEWEST_ROUNDS, min(ROUNDS, int(SECONDS / (count * sum(once)))))
+    rounds = max(FEWEST_ROUNDS, min(ROUNDS, int(SECONDS / ((1 + count) * sum(once)))))
     samples: list[list[float]] = [[] for _ in models]
     for _ in range(rounds):
         for model, mine in zip(models, samples, strict=True):
             budget.check()
+            seconds_per_run(model, 1)
             mine.append(seconds_per_run(model, count))
     first = statistics.median(samples[0])
     ratios = [[s / a for a, s in zip(samples[0], mine, strict=True)] for mine in samples]

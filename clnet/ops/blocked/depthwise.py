@@ -64,15 +64,14 @@ def tiles(window: Window, block: int) -> list[int]:
     _, stride = window.strides
     before, behind = (ceil_div(pad, stride) for pad in window.reach)  # columns of outputs concerned
     edge = max(before, behind)
-    fitting = [
-        x
-        for x in range(max(edge, 1), width)
-        if edge <= width - x and (width <= 2 * x or before + x + behind <= width)
-    ]
+
+    def fits(x: int) -> bool:
+        apart = width <= 2 * x or before + x + behind <= width  # from both edges, in the middle
+        return x == width or (edge <= min(x, width - x) and apart)
+
     most = 8 if block == 8 else 12  # in registers, with weights and values
-    found = [x for x in fitting if x <= most] or fitting[:1]
-    if width <= most or not found:
-        found.append(width)
+    found = [x for x in range(1, min(width, most) + 1) if fits(x)]
+    found = found or [next(x for x in range(most + 1, width + 1) if fits(x))]
     return sorted(found, key=lambda x: ceil_div(width, x) * (x + 1))
 
 
