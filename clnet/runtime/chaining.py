@@ -13,11 +13,10 @@ from collections.abc import Callable, Sequence
 from clnet.calls import Chain, KernelCall
 from clnet.runtime.executable import BoundCall, Region
 
-#: Longer chains compile for seconds; more arguments are beyond what OpenCL promises.
-MAX_PARTS, MAX_OPERANDS = 48, 100
-#: Parts that are shared are the large kernels, and each core compiles chains of its own: more than
-#: so many are in one only where the cores all have one.
-FEW_SHARED = 10
+#: Longer chains compile for seconds; more arguments are beyond what OpenCL promises. Parts that are
+#: shared are fewer: they are the large kernels, and several chains are compiled at once. PoCL 3.1's
+#: LLVM crashed on a chain of 34 parts, 20 and more of them large, of which either half built.
+MAX_PARTS, MAX_SHARED, MAX_OPERANDS = 48, 10, 100
 #: Multiply-adds, or elements to move: with fewer in all parts, waking a second core costs more
 #: than it saves, and with fewer in one, meeting it does.
 SMALL, TINY = 1 << 18, 1 << 14
@@ -37,7 +36,6 @@ def chained(
     ``efforts`` are the calls' multiply-adds, or elements to move. ``new_turns`` gives a team memory
     for so many integers, zeros.
     """
-    most_shared = max(FEW_SHARED, math.ceil(sum(effort > SMALL for effort in efforts) / team))
     result: list[BoundCall] = []
     waiting: list[tuple[BoundCall, int]] = []
 
@@ -58,7 +56,7 @@ def chained(
             flush()
             result.append(bound)
             continue
-        full = len(waiting) == MAX_PARTS or sum(e > SMALL for _, e in waiting) == most_shared
+        full = len(waiting) == MAX_PARTS or sum(e > SMALL for _, e in waiting) == MAX_SHARED
         if full or len(_regions([b for b, _ in (*waiting, (bound, effort))])) > MAX_OPERANDS:
             flush()
         waiting.append((bound, effort))
