@@ -79,17 +79,17 @@ class ProgramCache:
         _prune_if_due()
 
     def _build_in_processes(self, calls: list[KernelCall]) -> None:
-        """PoCL compiles one program at a time per process, so others help where it pays."""
+        """PoCL compiles one program at a time per process, so others do it where it pays. A long
+        chain has crashed its compiler: that is one of the others' end, and a BuildError here."""
         new = [c for c in calls if not (cache_folder() / self._key(c)).exists()]
         parts = sum(len(c.parts) if isinstance(c, Chain) else 1 for c in new)
         count = min(os.cpu_count() or 1, len(new), parts // PROGRAMS_PER_PROCESS)
-        workers = [start_worker(self._device.index, new[i::count]) for i in range(1, count)]
-        try:
-            for call in (*new[:: max(1, count)], *calls):
-                self.program(call)
-        finally:
-            for worker in workers:
-                worker.wait()
+        workers = [start_worker(self._device.index, new[i::count]) for i in range(count)]
+        statuses = [worker.wait() for worker in workers]
+        if any(status < 0 for status in statuses):
+            raise BuildError(f"the compiler of {self._device} crashed")
+        for call in calls:
+            self.program(call)
 
     def fit(self, call: KernelCall) -> KernelCall:
         """The call as this device's driver likes it best."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterable
+import warnings
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
 
 from clnet.calls import Call, Candidate, Workload
-from clnet.errors import ClnetError, ShapeError
+from clnet.errors import BuildError, ClnetError, ShapeError
 from clnet.graph import Graph, Node, Value
 from clnet.memory.arena import ArenaPlan, Block, plan_arena, plan_slots
 from clnet.memory.placement import Kind, Placements, Tensor
@@ -101,11 +102,7 @@ class _Compiler:
             started = time.perf_counter()
             bound = [BoundCall(c, tuple(self.region(n.key(r)) for r in refs_of(c)))
                      for n, c in self.calls]  # fmt: skip
-            if join:
-                efforts = [_effort(n.node) for n, _ in self.calls]
-                bound = chained(bound, efforts, self.device.team, self.new_turns)
-            queue = self.states.queue if self.states else None
-            executable = Executable(self.device, bound, self.buffers, queue)
+            executable = self.joined(bound) if join else self.executable(bound)
         except ClnetError:
             for buffer in self.buffers:
                 buffer.release()
@@ -122,6 +119,20 @@ class _Compiler:
             self.choose.exact if isinstance(self.choose, RecordedChoice) else 0,
             self.layers(),
         )
+
+    def executable(self, bound: Sequence[BoundCall]) -> Executable:
+        """The calls, built."""
+        queue = self.states.queue if self.states else None
+        return Executable(self.device, bound, self.buffers, queue)
+
+    def joined(self, bound: Sequence[BoundCall]) -> Executable:
+        """The calls in few launches; one by one where the compiler cannot take what is joined."""
+        efforts = [_effort(n.node) for n, _ in self.calls]
+        try:
+            return self.executable(chained(bound, efforts, self.device.team, self.new_turns))
+        except BuildError as error:
+            warnings.warn(f"{error}: kernels are launched one by one", stacklevel=2)
+            return self.executable(bound)
 
     def lower(self) -> None:
         """Choose a candidate for every node whose outputs have elements."""

@@ -102,9 +102,7 @@ def run_of(
 ) -> Case:  # fmt: skip
     """What steps along an axis make of sequences, which go on where the run before ended."""
     feeds, state = [real(*shape) for _ in range(RUNS)], []
-    wants = [
-        np.stack([step(part, state) for part in np.moveaxis(x, axis, 0)], axis) for x in feeds
-    ]
+    wants = [np.stack([step(part, state) for part in np.moveaxis(x, axis, 0)], axis) for x in feeds]
     return Case(data, feeds, wants)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import subprocess
+import weakref
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -22,7 +25,8 @@ from clnet.ops.reduce import Reduce
 from clnet.ops.reshape import Reshape
 from clnet.ops.softmax import Softmax
 from clnet.ops.top_k import TopK
-from clnet.runtime import chaining
+from clnet.runtime import chaining, programs
+from clnet.runtime.build_worker import start_worker
 from clnet.runtime.chaining import MAX_PARTS, MAX_SHARED, SMALL, chained
 from clnet.runtime.devices import Device
 from clnet.runtime.executable import BoundCall
@@ -162,6 +166,26 @@ def test_a_teams_chain_has_turns_of_its_own_and_few_shared_parts() -> None:
     many = [call("a", "b")] * (MAX_SHARED + 1)
     result = chained(many, [SMALL + 1] * len(many), 2, lambda n: "turns")
     assert [isinstance(b.call, Chain) for b in result] == [True, False]
+
+
+@pytest.mark.skipif(not device().is_pocl, reason="programs are built in processes on PoCL alone")
+def test_a_chain_that_crashes_the_compiler_is_launched_one_by_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def build(index: int, calls: Sequence[KernelCall]) -> subprocess.Popen[bytes]:
+        if any(isinstance(call, Chain) for call in calls):
+            return subprocess.Popen(["sh", "-c", "kill -SEGV $$"])
+        return start_worker(index, calls)
+
+    monkeypatch.setenv("CLNET_CACHE", str(tmp_path))  # where nothing is built yet
+    monkeypatch.setattr(programs, "_caches", weakref.WeakKeyDictionary())
+    monkeypatch.setattr(programs, "start_worker", build)
+    with pytest.warns(UserWarning, match="crashed: kernels are launched one by one"):
+        compiled = compile_graph(network(), device())
+    alone = compile_graph(network(), device(), join=False)
+    assert compiled.executable.launches == alone.executable.launches
+    for each in (compiled, alone):
+        each.executable.release()
 
 
 def test_a_file_stands_once_in_a_chain_for_each_set_of_macros() -> None:
