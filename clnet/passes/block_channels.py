@@ -26,6 +26,7 @@ from clnet.ops.reduce import Reduce
 from clnet.ops.reshape import Reshape
 from clnet.ops.resize import Resize
 from clnet.ops.split import Split
+from clnet.passes.fuse_max_pool import has_apart_windows
 from clnet.tensor_spec import TensorSpec
 
 
@@ -77,10 +78,12 @@ class _Blocker:
         x, w = node.inputs[:2]
         assert x is not None and w is not None
         readers = [n.op for n in self.consumers.get(node.output, ())]
+        if len(readers) != 1 or node.output in self.graph.outputs.values():
+            return False
+        pool = _pool(readers[0], node, self.block) if isinstance(readers[0], MaxPool) else None
         return (
-            len(readers) == 1
-            and isinstance(readers[0], MaxPool)
-            and readers[0].kernel == readers[0].strides
+            pool is not None
+            and has_apart_windows(pool)
             and x not in self.blocks
             and x.spec.shape[1] < self.block
             and node.op.groups == 1

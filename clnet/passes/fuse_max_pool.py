@@ -23,7 +23,7 @@ def fuse_max_pools(graph: Graph) -> None:
         if source is None or x is None or x in outputs or consumers[x] != [node]:
             continue
         conv, pool = source.op, node.op.kernel[:2]
-        if node.output.spec.size and _has_apart_windows(node.op) and _may_pool(source, pool):
+        if node.output.spec.size and has_apart_windows(node.op) and _may_pool(source, pool):
             node.op = PooledConv(
                 conv.strides, conv.pads, conv.dilations, conv.groups, conv.block, pool,
                 conv.epilogue,
@@ -33,7 +33,7 @@ def fuse_max_pools(graph: Graph) -> None:
     graph.remove(gone)
 
 
-def _has_apart_windows(op: MaxPool) -> bool:
+def has_apart_windows(op: MaxPool) -> bool:
     """Whether windows over [H, W, block] lie side by side, without padding."""
     if len(op.kernel) != 3 or op.kernel[2] != 1 or op.ceil_mode:
         return False

@@ -80,16 +80,20 @@ class ProgramCache:
 
     def _build_in_processes(self, calls: list[KernelCall]) -> None:
         """PoCL compiles one program at a time per process, so others do it where it pays. A long
-        chain has crashed its compiler: that is one of the others' end, and a BuildError here."""
-        new = [c for c in calls if not (cache_folder() / self._key(c)).exists()]
+        chain has crashed its compiler: that is another's end then, and a BuildError here."""
+        new = [c for c in calls if self._is_new(c)]
         parts = sum(len(c.parts) if isinstance(c, Chain) else 1 for c in new)
         count = min(os.cpu_count() or 1, len(new), parts // PROGRAMS_PER_PROCESS)
         workers = [start_worker(self._device.index, new[i::count]) for i in range(count)]
         statuses = [worker.wait() for worker in workers]
-        if any(status < 0 for status in statuses):
-            raise BuildError(f"the compiler of {self._device} crashed")
+        lost = [c for c in new if isinstance(c, Chain) and self._is_new(c)]
+        if lost and any(status < 0 for status in statuses):
+            raise BuildError(f"{self._device}: the compiler crashed on a chain of kernels")
         for call in calls:
             self.program(call)
+
+    def _is_new(self, call: KernelCall) -> bool:
+        return not (cache_folder() / self._key(call)).exists()
 
     def fit(self, call: KernelCall) -> KernelCall:
         """The call as this device's driver likes it best."""

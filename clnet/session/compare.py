@@ -13,7 +13,7 @@ from clnet.tuning.budget import Budget
 from clnet.tuning.noise import standard_error
 
 #: Rounds in which models are compared, and the least seconds of one model's part of a round. The
-#: shorter the parts, the more alike is what disturbs them: 25 of 0.08 s are four times less exact.
+#: shorter the parts, the more alike is what disturbs them: 25 of 0.08 s are three times less exact.
 #: Each begins with a run that does not count: the others' weights are in the caches then.
 ROUNDS, ROUND_SECONDS = 200, 0.01
 #: Where runs take long, there are fewer rounds, as many as these seconds hold.

@@ -197,13 +197,21 @@ def test_a_convolution_and_its_pooling_become_one(kernel: int, channels: int, si
     assert blocked_ops(build)[-2:] == ["PooledConv", "Unblock"]
 
 
-@pytest.mark.parametrize(("maps", "stride", "blocks"), [(6, 2, True), (4, 2, False), (6, 1, False)])
+@pytest.mark.parametrize(
+    ("maps", "side", "stride", "kept", "blocks"),
+    [
+        (6, 2, 2, False, True), (4, 2, 2, False, False), (6, 2, 1, False, False),
+        (6, 3, 3, False, False), (6, 2, 2, True, False),
+    ],
+)  # fmt: skip
 def test_maps_that_fill_less_than_half_a_vector_share_it_if_pooled(
-    maps: int, stride: int, blocks: bool
+    maps: int, side: int, stride: int, kept: bool, blocks: bool
 ) -> None:
     build = GraphBuilder()
     deep = conv(build, build.input("x", (1, 3, 12, 20)), maps, 5)
-    build.output(pooled(build, deep, strides=(stride, stride)), "y")
+    build.output(pooled(build, deep, kernel=(side, side), strides=(stride, stride)), "y")
+    if kept:
+        build.output(deep, "z")
     assert blocked_ops(build, 16) == (["PooledConv", "Unblock"] if blocks else ["Conv", "MaxPool"])
 
 
