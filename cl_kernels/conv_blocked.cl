@@ -12,12 +12,15 @@
 // 2  likewise, but from x[n, groups, cg, ih, iw] without blocks: CB is cg
 // 3  likewise, but with a depthwise convolution of x computed first (see depthwise.h): the product is
 //    1x1 over its results
+// 4  likewise, but that takes rows of a 1x1 convolution of x, computed first in turn, some blocks of
+//    channels at a time (see expand.h)
 // Halves are widened once per strip, weights too, behind the source in `work`.
 // Tiles at the lower and right edge move back to end with the strip and compute anew what is there.
 // Global: strips, chunks of channel blocks, n * groups.
 //
-// KERNEL_*, STRIDE_*, DILATION_*  the window in height and width; with SOURCE 3 the depthwise one's
+// KERNEL_*, STRIDE_*, DILATION_*  the window in height and width; from SOURCE 3 on the depthwise one's
 // PAD_*, DEPTHWISE_X  see depthwise.h
+// EXPAND_*, ENTRY     see expand.h
 // MIDDLE          what happens to the depthwise convolution's results, as an EPILOGUE
 // CB              channels of a block of the source
 // LAST            channels of its last block, if they are fewer; else 0
@@ -40,7 +43,12 @@
 #include "blocked_tile.h"
 #include "strip.h"
 
-#if SOURCE == 3
+#if SOURCE >= 3
+#if SOURCE == 4
+#include "expand.h"
+#define DEPTHWISE_INPUT real
+#define LOAD_INPUT(p, i) CAT(vload, VW)(0, (p) + (i))
+#endif
 #include "depthwise.h"
 #ifndef MIDDLE
 #define MIDDLE(T, LOAD_T, value, index, channel)
@@ -103,7 +111,10 @@
 
 __kernel void conv_blocked(
     __global const storage* x,
-#if SOURCE == 3
+#if SOURCE == 4
+    __global const storage* expansion, __global const storage* expansion_bias,
+#endif
+#if SOURCE >= 3
     __global const storage* depthwise, __global const storage* depthwise_bias,
 #endif
     __global const storage* w, __global const storage* b, __global storage* y,
@@ -128,10 +139,33 @@ __kernel void conv_blocked(
 #else
     const int item = (image * get_global_size(1) + get_global_id(1)) * strips + strip;
     __global real* source = work + item * strip_size;
-#if SOURCE == 3
+#if SOURCE >= 3
     const int line = ow * CB, plane = rows * line;
+#if SOURCE == 4
+    const int start = row_from * STRIDE_H - pad_y, top = max(0, start);
+    const int end = min(ih, start + (rows - 1) * STRIDE_H + (KERNEL_H - 1) * DILATION_H + 1);
+    const int pixels = (end - top) * iw, x_blocks = (EXPAND_FROM + VW - 1) / VW;
+    __global real* expanded = source + c_blocks * plane;
+    __global const storage* strip_of_x = x + (image * x_blocks * ih + top) * iw * VW;
+#if STORAGE == COMPUTE
+    __global const real* values = strip_of_x;
+    const int apart = ih * iw * VW;
+#else
+    __global real* values = expanded + EXPAND_B * pixels * VW;
+    const int apart = pixels * VW;
+    for (int i = 0; i < x_blocks; ++i)
+        for (int k = 0; k < pixels; ++k)
+            CAT(vstore, VW)(LOADV(strip_of_x, (i * ih * iw + k) * VW), i * pixels + k, values);
+#endif
+#endif
     for (int block = 0; block < c_blocks; ++block) {
+#if SOURCE == 4
+        if (block % EXPAND_B == 0)
+            expand(expanded, values, pixels, apart, expansion, expansion_bias, block, c_blocks);
+        __global const real* plane_of_x = expanded + (block % EXPAND_B * pixels - top * iw) * VW;
+#else
         __global const storage* plane_of_x = x + (image * c_blocks + block) * ih * iw * CB;
+#endif
         __global const storage* weights = depthwise + block * KERNEL_H * KERNEL_W * CB;
         const realV bias = LOADV(depthwise_bias, block * CB);
         for (int row = 0; row < rows; ++row) {

@@ -4,10 +4,15 @@
 // PAD_LEFT, PAD_RIGHT             columns of padding that the first and last window reach into
 // DEPTHWISE_X                     pixels of a register tile, no more than there are; depthwise.py
 //                                 tells which keep the padding to the first and the last
+// DEPTHWISE_INPUT, LOAD_INPUT     type of x, and how a vector of it is loaded
 #ifndef DEPTHWISE_X
 #define DEPTHWISE_X 4
 #define PAD_LEFT 1
 #define PAD_RIGHT 1
+#endif
+#ifndef DEPTHWISE_INPUT
+#define DEPTHWISE_INPUT storage
+#define LOAD_INPUT LOADV
 #endif
 
 // Rows of the kernel, from the first to before the last, that lie on the input of which the window
@@ -27,14 +32,15 @@
     {                                                                                             \
         realV sum[DEPTHWISE_X];                                                                   \
         _Pragma("unroll") for (int j = 0; j < DEPTHWISE_X; ++j) sum[j] = bias;                    \
-        __global const storage* values = rows_of_x + ((ox) * STRIDE_W - PAD_LEFT) * VW;           \
+        __global const DEPTHWISE_INPUT* values = rows_of_x + ((ox) * STRIDE_W - PAD_LEFT) * VW;   \
         for (int ky = ky_from; ky < ky_to; ++ky)                                                  \
             _Pragma("unroll") for (int kx = 0; kx < KERNEL_W; ++kx) {                             \
                 const realV weight = LOADV(w, (ky * KERNEL_W + kx) * VW);                         \
                 const int from = ky * DILATION_H * (iw) + kx * DILATION_W;                        \
                 _Pragma("unroll") for (int j = 0; j < DEPTHWISE_X; ++j) {                         \
                     if ((FIRST && BEFORE(j, kx)) || (LAST && BEHIND(j, kx))) continue;            \
-                    sum[j] = MADD(LOADV(values, (from + j * STRIDE_W) * VW), weight, sum[j]);     \
+                    const realV value = LOAD_INPUT(values, (from + j * STRIDE_W) * VW);           \
+                    sum[j] = MADD(value, weight, sum[j]);                                         \
                 }                                                                                 \
             }                                                                                     \
         _Pragma("unroll") for (int j = 0; j < DEPTHWISE_X; ++j) EMIT(sum[j], (ox) + j)            \
@@ -44,10 +50,10 @@
 // result for each column. Tiles may overlap.
 #define DEPTHWISE_ROW(x, w, bias, oy, ih, iw, ow, pad_y, EMIT)                                    \
     {                                                                                             \
-        const int top = (oy) * STRIDE_H - (pad_y), last = (ow) - DEPTHWISE_X;                     \
-        const int from = FIRST_TAP(top, DILATION_H);                                              \
-        const int to = LAST_TAP(top, DILATION_H, ih, KERNEL_H);                                   \
-        __global const storage* rows_of_x = (x) + top * (iw) * VW;                                \
+        const int first_row = (oy) * STRIDE_H - (pad_y), last = (ow) - DEPTHWISE_X;               \
+        const int from = FIRST_TAP(first_row, DILATION_H);                                        \
+        const int to = LAST_TAP(first_row, DILATION_H, ih, KERNEL_H);                             \
+        __global const DEPTHWISE_INPUT* rows_of_x = (x) + first_row * (iw) * VW;                  \
         if (last == 0) {                                                                          \
             DEPTHWISE_TILE(rows_of_x, w, bias, from, to, iw, 0, true, true, EMIT)                 \
         } else {                                                                                  \

@@ -20,7 +20,7 @@ def fuse_separable(graph: Graph) -> None:
         source = producers.get(x) if x is not None else None
         if source is None or x is None or x in outputs or consumers[x] != [node]:
             continue
-        if _is_depthwise(source) and _is_pointwise(node):
+        if _is_depthwise(source) and is_pointwise(node):
             _join(source, node)
             gone.add(source)
     graph.remove(gone)
@@ -33,7 +33,8 @@ def _is_depthwise(node: Node) -> bool:
     return op.groups > 1 and w.spec.shape[1] == 1 and len(node.inputs) <= 3
 
 
-def _is_pointwise(node: Node) -> bool:
+def is_pointwise(node: Node) -> bool:
+    """Whether it is a 1x1 convolution on blocks that looks at every pixel."""
     op, w = node.op, node.inputs[1] if len(node.inputs) > 1 else None
     if not isinstance(op, BlockedConv) or w is None:
         return False

@@ -18,7 +18,7 @@ WITHOUT_GRADIENT = {
     },
     "augments samples, ahead of the network": {"AddNoise", "SmoothField", "Warp"},
     "made of weights that no longer change": {
-        "Block", "BlockedConv", "PooledConv", "SeparableConv", "Unblock",
+        "Block", "BlockedConv", "InvertedBottleneck", "PooledConv", "SeparableConv", "Unblock",
     },
     "changes states, behind all gradients": {"Update", "UpdateBehind"},
     "whole numbers, bits or new numbers come out": {"BitCast", "NonZero", "RandomNumbers"},

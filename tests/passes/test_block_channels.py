@@ -22,6 +22,7 @@ from clnet.ops.softmax import Softmax
 from clnet.ops.split import Split
 from clnet.passes.absorb_unblock import absorb_unblocks
 from clnet.passes.block_channels import block_channels
+from clnet.passes.fuse_expansion import LARGE, fuse_expansions
 from clnet.passes.fuse_max_pool import fuse_max_pools
 from clnet.passes.fuse_separable import fuse_separable
 
@@ -48,6 +49,7 @@ def blocked_ops(build: GraphBuilder, block: int = 8) -> list[str]:
     before = evaluate(graph, feeds)
     block_channels(graph, block)
     fuse_separable(graph)
+    fuse_expansions(graph)
     fuse_max_pools(graph)
     absorb_unblocks(graph)
     after = evaluate(graph, feeds)
@@ -180,6 +182,32 @@ def test_a_depthwise_result_with_two_readers_stays() -> None:
     build.output(conv(build, deep, 24, 1), "y")
     build.output(conv(build, deep, 8, 1), "z")
     assert "SeparableConv" not in blocked_ops(build)
+
+
+@pytest.mark.parametrize(
+    ("side", "images", "joined"), [(40, 4, True), (40, 1, False), (90, 1, True)]
+)
+def test_a_large_expansion_joins_what_reads_it(side: int, images: int, joined: bool) -> None:
+    build = GraphBuilder()
+    x = conv(build, build.input("x", (images, 8, side, side)), 8, 1)
+    wide = conv(build, x, 24, 1, epilogue=Expression.of("Relu"))
+    assert (wide.spec.nbytes > LARGE) == joined
+    deep = conv(build, wide, 24, groups=24, epilogue=Expression.of("HardSwish"))
+    last = conv(build, deep, 8, 1)
+    build.output(build.add(elementwise("Add"), last, x), "y")
+    tail = ["InvertedBottleneck"] if joined else ["BlockedConv", "SeparableConv"]
+    assert blocked_ops(build) == ["Block", "BlockedConv", *tail, "Elementwise", "Unblock"]
+
+
+def test_a_large_expansion_of_plain_channels_or_with_two_readers_stays() -> None:
+    build = GraphBuilder()
+    x = build.input("x", (1, 3, 100, 100))
+    for first in (x, conv(build, x, 8, 1)):
+        wide = conv(build, first, 24, 1)
+        build.output(conv(build, conv(build, wide, 24, groups=24), 8, 1), f"y{first.name}")
+        if first is not x:
+            build.output(wide, "wide")
+    assert "InvertedBottleneck" not in blocked_ops(build)
 
 
 def pooled(build: GraphBuilder, x: Value, **changed: object) -> Value:

@@ -6,8 +6,9 @@ last channel hold whatever follows from zero weights, and no channel that counts
 """
 
 from clnet.ops.blocked.conv import BlockedConv
+from clnet.ops.blocked.inverted_bottleneck import InvertedBottleneck
 from clnet.ops.blocked.layout import Block, Unblock
 from clnet.ops.blocked.pooled import PooledConv
 from clnet.ops.blocked.separable import SeparableConv
 
-__all__ = ["Block", "BlockedConv", "PooledConv", "SeparableConv", "Unblock"]
+__all__ = ["Block", "BlockedConv", "InvertedBottleneck", "PooledConv", "SeparableConv", "Unblock"]

@@ -26,11 +26,12 @@ from clnet.ops.blocked.geometry import Window, choices, common_tile, share
 from clnet.ops.blocked.packing import pack_bias, pack_weights
 from clnet.ops.conv.tiles import channel_tiles
 from clnet.ops.epilogue import epilogue_defines
+from clnet.ops.expression import Expression
 from clnet.ops.lowering import ceil_div, float_defines
 
 #: Where the kernel finds what it multiplies with the weights; the values are its macro's.
-Source = Literal["direct", "copied", "plain", "depthwise"]
-SOURCES: tuple[Source, ...] = ("direct", "copied", "plain", "depthwise")
+Source = Literal["direct", "copied", "plain", "depthwise", "expanded"]
+SOURCES: tuple[Source, ...] = ("direct", "copied", "plain", "depthwise", "expanded")
 #: Tiles that should cost more than this times the best are not offered.
 WORTH_TRYING = 1.1
 
@@ -40,8 +41,9 @@ class Product:
     """A workload whose output y[n, groups * m_blocks, oh, ow, block] is a product with the weights
     that are its input ``weights``, behind which stand the bias and the epilogue's extras.
 
-    ``ahead`` are the arguments and packed constants of what the source itself needs. The output
-    keeps the largest of each ``pool`` rows and columns of the window's.
+    ``ahead`` are the packed constants and ``middle`` the macros of what the source itself needs,
+    and ``row_elements`` the memory for a row of its input. The output keeps the largest of each
+    ``pool`` rows and columns of the window's.
     """
 
     workload: Workload
@@ -53,6 +55,7 @@ class Product:
     ahead: tuple[Packed, ...] = ()
     middle: tuple[Define, ...] = ()
     pool: tuple[int, int] = (1, 1)
+    row_elements: int = 0
 
     @property
     def block(self) -> int:
@@ -66,14 +69,15 @@ class Product:
         cg, mg = w.shape[1], w.shape[0] // self.groups
         lanes = cg if self.source == "plain" else self.block
         m_blocks, images = ceil_div(mg, self.block), y.shape[0] * self.groups
-        flat = self.source == "depthwise" or (window.is_pointwise and not self._pools)
+        flat = self._is_computed or (window.is_pointwise and not self._pools)
         one_row = self.source == "direct" and flat  # cut anywhere
         size, (down, across) = window.size, self.pool
         out = window.kept(self.pool)
         if one_row:
             size = out = (out[0] * out[1], 1)
-        registers = 16 if self.block == 8 else 32
         seen = cg * size[0] * size[1] * 4
+        if self.source == "expanded":  # rows that two strips see are computed twice: fewer, larger
+            seen = cg * out[0] * out[1] * 2
         strips, parts = share(
             out[0] // down, m_blocks, images, seen, w.size * w.itemsize, self.device.compute_units
         )
@@ -84,7 +88,7 @@ class Product:
 
             rows = out[0] // down
             most, least = area(ceil_div(rows, strips)), area(rows // strips)
-            return channel_tiles(m_blocks, *most, registers, self.pool, least)
+            return channel_tiles(m_blocks, *most, registers(self.block), self.pool, least)
 
         def make(values: Values) -> Candidate | None:
             strips, parts = values["STRIPS"], values["PARTS"]
@@ -146,12 +150,12 @@ class Product:
         """Elements of an item's part of the workspace, a multiple of a cache's line."""
         if self.source == "direct":
             return 0
-        if self.source == "depthwise":
+        height, width = self.window.extent(rows)
+        beside = self.row_elements * min(self.window.size[0], height)
+        if self._is_computed:
             height, width = rows, self.window.out[1]
-        else:
-            height, width = self.window.extent(rows)
         lanes = cg if self.source == "plain" else self.block
-        return ceil_div(ceil_div(cg, lanes) * lanes * height * width, 16) * 16
+        return ceil_div(ceil_div(cg, lanes) * lanes * height * width + beside, 16) * 16
 
     def _defines(self) -> tuple[Define, ...]:
         return (
@@ -161,8 +165,26 @@ class Product:
         )
 
     @property
+    def _is_computed(self) -> bool:
+        return self.source in ("depthwise", "expanded")
+
+    @property
     def _pools(self) -> bool:
         return self.pool != (1, 1)
+
+
+def registers(block: int) -> int:
+    """Vector registers of a CPU whose vectors hold so many channels."""
+    return 16 if block == 8 else 32
+
+
+def stage_defines(
+    macro: str, expression: Expression, workload: Workload, device: DeviceInfo
+) -> tuple[Define, ...]:
+    """``macro`` for what becomes of a stage's results ahead of the product; they are its only
+    operand."""
+    found = epilogue_defines(expression, (), workload.output, device)
+    return tuple((n.replace("EPILOGUE", macro), text) for n, text in found if "(" in n)
 
 
 def pool_defines(pool: tuple[int, int]) -> tuple[Define, ...]:

@@ -8,14 +8,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from clnet.calls import Candidate, Define, Workload
+from clnet.calls import Candidate, Define, Packed, Workload
 from clnet.device_info import DeviceInfo
 from clnet.ops.base import Arg, Case, Op, register
 from clnet.ops.blocked.conv import BlockedConv
 from clnet.ops.blocked.depthwise import tile_defines, tiles
+from clnet.ops.blocked.geometry import Window
 from clnet.ops.blocked.packing import pack_bias, pack_weights
-from clnet.ops.blocked.product import Product
-from clnet.ops.epilogue import epilogue_defines
+from clnet.ops.blocked.product import Product, stage_defines
 from clnet.ops.expression import Expression
 from clnet.tensor_spec import TensorSpec
 
@@ -63,19 +63,23 @@ class SeparableConv(Op):
         return self.pointwise.reference(between, *inputs[3:])
 
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
-        x, w = workload.input(0), workload.input(1)
-        window = self.depthwise.window(x, w)
-        ahead = (
-            pack_weights(1, w, 1, self.block, 1),
-            pack_bias(2, workload.has(2), w, 1, self.block),
-        )
-        middle: tuple[Define, ...] = tile_defines(window, tiles(window, self.block)[0])
-        for name, text in epilogue_defines(self.middle, (), workload.output, device):
-            if name.startswith("EPILOGUE("):
-                middle += ((name.replace("EPILOGUE", "MIDDLE"), text),)
-        product = Product(workload, device, window, 1, "depthwise", 3, ahead, middle)
+        window = self.depthwise.window(workload.input(0), workload.input(1))
+        packed, defines = self.ahead(workload, device, 1, window)
+        product = Product(workload, device, window, 1, "depthwise", 3, packed, defines)
         found = product.candidate("separable")
         return [] if found is None else [found]
+
+    def ahead(
+        self, workload: Workload, device: DeviceInfo, index: int, window: Window
+    ) -> tuple[tuple[Packed, ...], tuple[Define, ...]]:
+        """Constants and macros of the depthwise convolution, whose weights are input ``index``."""
+        w = workload.input(index)
+        packed = (
+            pack_weights(index, w, 1, self.block, 1),
+            pack_bias(index + 1, workload.has(index + 1), w, 1, self.block),
+        )
+        defines = tile_defines(window, tiles(window, self.block)[0])
+        return packed, (*defines, *stage_defines("MIDDLE", self.middle, workload, device))
 
     def kind(self, workload: Workload) -> str:
         return f"Conv {'x'.join(map(str, workload.input(1).shape[2:]))} separable"
