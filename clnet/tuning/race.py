@@ -14,7 +14,7 @@ from clnet.tuning.space import Point
 #: Rounds that are run at once: fewer where one takes long.
 ROUNDS, FEWEST_ROUNDS = 15, 3
 #: A race ends when the leader's time is known so exactly, or after so many seconds at the latest.
-EXACT, SECONDS = 0.01, 2.0
+EXACT, SECONDS = 0.01, 4.0
 #: Who wins must be ahead by so many standard errors.
 SURE = 2.0
 

@@ -155,6 +155,6 @@ def _sample(space: Space, known: dict[Point, float], rng: random.Random) -> list
 #: How thorough a tuning is: a strategy, and the most points it may try per workload.
 LEVELS: dict[str, tuple[Strategy, int]] = {
     "fast": (descend, 12),
-    "normal": (descend_again, 43),
+    "normal": (descend_again, 56),
     "exhaustive": (exhaustive, 1 << 30),
 }

@@ -23,7 +23,7 @@ from clnet.tuning.space import Point, Space
 
 #: Of a point that is tried at least so many samples are taken, and more until their median is that
 #: exact or so many seconds are over. One that takes this ``LONG`` is steady enough for one.
-SAMPLES, EXACT, SECONDS, LONG = 7, 0.02, 0.15, 0.03
+SAMPLES, EXACT, SECONDS, LONG = 7, 0.01, 0.3, 0.03
 #: Samples that are taken only to learn about how long a run takes.
 ESTIMATES = 3
 #: Points kept ready for a race: their memory counts.
