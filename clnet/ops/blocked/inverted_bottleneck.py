@@ -43,9 +43,14 @@ class InvertedBottleneck(Op):
     separable: SeparableConv
 
     @property
+    def block(self) -> int:
+        """Channels of a block."""
+        return self.separable.block
+
+    @property
     def expansion(self) -> BlockedConv:
         """The first convolution."""
-        return BlockedConv((1, 1), (0, 0, 0, 0), (1, 1), 1, self.separable.block, self.entry)
+        return BlockedConv((1, 1), (0, 0, 0, 0), (1, 1), 1, self.block, self.entry)
 
     @property
     def epilogue(self) -> Expression:
@@ -61,7 +66,7 @@ class InvertedBottleneck(Op):
         return self.separable.reference(between, *inputs[3:])
 
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
-        x, w, block = workload.input(0), workload.input(1), self.separable.block
+        x, w, block = workload.input(0), workload.input(1), self.block
         (between,) = self.expansion.infer(x, w)
         window = self.separable.depthwise.window(between, workload.input(3))
         packed, defines = self.separable.ahead(workload, device, 3, window)
