@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from clnet.errors import DeviceError
+from clnet.runtime import programs
 from clnet.runtime.devices import find_device
 
 
@@ -37,6 +38,8 @@ def pytest_sessionstart() -> None:
     if text := os.environ.get("CLNET_TEST_INFO"):
         device = find_device()
         device.info = replace(device.info, **json.loads(text))
+    if os.environ.get("PYTEST_XDIST_WORKER"):  # all cores are busy: more processes only take time
+        programs.PROGRAMS_PER_PROCESS = 1 << 30
     if os.environ.get("CLNET_TEST_OCLGRIND"):
         os.cpu_count = lambda: 1  # its compiler crashes where several threads build at once
 

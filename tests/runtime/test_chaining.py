@@ -180,6 +180,7 @@ def test_a_chain_that_crashes_the_compiler_is_launched_one_by_one(
     monkeypatch.setenv("CLNET_CACHE", str(tmp_path))  # where nothing is built yet
     monkeypatch.setattr(programs, "_caches", weakref.WeakKeyDictionary())
     monkeypatch.setattr(programs, "start_worker", build)
+    monkeypatch.setattr(programs, "PROGRAMS_PER_PROCESS", 2)
     with pytest.warns(UserWarning, match="crashed on a chain.*launched one by one"):
         compiled = compile_graph(network(), device())
     alone = compile_graph(network(), device(), join=False)

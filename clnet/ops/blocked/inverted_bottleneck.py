@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -40,7 +40,8 @@ class InvertedBottleneck(Op):
     own_inputs: ClassVar[int] = 7
 
     entry: Expression
-    separable: SeparableConv
+    separable: SeparableConv  #: without an epilogue
+    epilogue: Expression = Expression()  # noqa: RUF009  (frozen)
 
     @property
     def block(self) -> int:
@@ -53,17 +54,17 @@ class InvertedBottleneck(Op):
         return BlockedConv((1, 1), (0, 0, 0, 0), (1, 1), 1, self.block, self.entry)
 
     @property
-    def epilogue(self) -> Expression:
-        """What is fused behind the last convolution."""
-        return self.separable.epilogue
+    def tail(self) -> SeparableConv:
+        """The others."""
+        return replace(self.separable, epilogue=self.epilogue)
 
     def infer(self, *inputs: TensorSpec | None) -> tuple[TensorSpec, ...]:
         (between,) = self.expansion.infer(*inputs[:3])
-        return self.separable.infer(between, *inputs[3:])
+        return self.tail.infer(between, *inputs[3:])
 
     def reference(self, *inputs: np.ndarray | None) -> tuple[np.ndarray, ...]:
         (between,) = self.expansion.reference(*inputs[:3])
-        return self.separable.reference(between, *inputs[3:])
+        return self.tail.reference(between, *inputs[3:])
 
     def lower(self, workload: Workload, device: DeviceInfo) -> list[Candidate]:
         x, w, block = workload.input(0), workload.input(1), self.block
@@ -107,12 +108,10 @@ class InvertedBottleneck(Op):
             (4, 3, 4, 30, 2, 3, clip, add),
         ):
             middle = Expression.of("Relu") if k == 3 else Expression()
-            separable = SeparableConv(
-                (stride,) * 2, (k // 2,) * 4, (1, 1), c, block, middle, epilogue
-            )
+            separable = SeparableConv((stride,) * 2, (k // 2,) * 4, (1, 1), c, block, middle)
             out = (ceil_div(12, stride), ceil_div(9, stride))
             shapes = ((c, e, 1, 1), (c,), (c, 1, k, k), (c,), (m, c, 1, 1), (m,))
             constants = [Arg(s, constant=True) for s in shapes]
             extras = [Arg((2, ceil_div(m, block), *out, block))] if epilogue == add else []
             x = Arg((2, ceil_div(e, block), 12, 9, block))
-            yield Case(cls(entry, separable), (x, *constants, *extras))
+            yield Case(cls(entry, separable, epilogue), (x, *constants, *extras))
