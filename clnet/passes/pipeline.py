@@ -14,7 +14,6 @@ from clnet.passes.fold_affine import fold_affine
 from clnet.passes.fold_pad import fold_pads
 from clnet.passes.fuse_elementwise import fuse_elementwise
 from clnet.passes.fuse_epilogue import fuse_epilogues
-from clnet.passes.fuse_expansion import fuse_expansions
 from clnet.passes.fuse_layer_normalization import fuse_layer_normalization
 from clnet.passes.fuse_max_pool import fuse_max_pools
 from clnet.passes.fuse_separable import fuse_separable
@@ -68,6 +67,5 @@ def optimize(graph: Graph, precision: str = "fp32", block: int | None = None) ->
     if block:
         block_channels(graph, block)
         fuse_separable(graph)
-        fuse_expansions(graph)
         fuse_max_pools(graph)
         absorb_unblocks(graph)

@@ -15,6 +15,7 @@ from clnet.graph import Graph, Node, Value
 from clnet.memory.arena import ArenaPlan, Block, plan_arena, plan_slots
 from clnet.memory.placement import Kind, Placements, Tensor
 from clnet.ops.base import workload_of
+from clnet.passes.fuse_expansion import fuse_expansions
 from clnet.passes.pipeline import optimize
 from clnet.runtime.chaining import chained
 from clnet.runtime.devices import Device
@@ -49,7 +50,7 @@ def compile_graph(
     to the device, so it cannot be used again. ``choose`` picks candidates, by tuning records unless
     given. With ``states``, the graph's states live there, by name, and are shared with whatever
     else is compiled so. ``join`` makes one launch of neighbouring ones where that pays, on CPUs."""
-    optimize(graph, precision, device.info.channel_block)
+    _rewrite(graph, device, precision)
     compiler = _Compiler(graph, device, choose or tuned_choice(device), states)
     return compiler.compile(join=join and device.info.is_cpu)
 
@@ -64,7 +65,7 @@ def lowered_workloads(
         found.append((workload, candidates))
         return candidates[0]
 
-    optimize(graph, precision, device.info.channel_block)
+    _rewrite(graph, device, precision)
     _Compiler(graph, device, note, None).lower()
     return found
 
@@ -72,11 +73,18 @@ def lowered_workloads(
 def plan_graph(graph: Graph, device: Device, precision: str = "fp32") -> tuple[int, ArenaPlan]:
     """The kernels per run and the arena that ``compile_graph`` would give, without building or
     allocating anything. The graph is rewritten."""
-    optimize(graph, precision, device.info.channel_block)
+    _rewrite(graph, device, precision)
     compiler = _Compiler(graph, device, first_candidate, None)
     compiler.lower()
     compiler.place()
     return len(compiler.calls), compiler.plan()
+
+
+def _rewrite(graph: Graph, device: Device, precision: str) -> None:
+    """All passes. Intel's compiler takes up to 20 s for an inverted bottleneck, PoCL's one."""
+    optimize(graph, precision, device.info.channel_block)
+    if device.is_pocl:
+        fuse_expansions(graph)
 
 
 class _Compiler:
