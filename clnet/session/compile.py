@@ -81,7 +81,7 @@ def plan_graph(graph: Graph, device: Device, precision: str = "fp32") -> tuple[i
 
 
 def _rewrite(graph: Graph, device: Device, precision: str) -> None:
-    """All passes. Intel's compiler takes up to 20 s for an inverted bottleneck, PoCL's one."""
+    """All passes. Intel's compiler takes 7 to 22 s for an inverted bottleneck, PoCL's two."""
     optimize(graph, precision, device.info.channel_block)
     if device.is_pocl:
         fuse_expansions(graph)
