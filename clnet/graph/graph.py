@@ -112,6 +112,16 @@ class Graph:
                 result.setdefault(value, []).append(node)
         return result
 
+    def private_links(self) -> Iterator[tuple[Node, Node]]:
+        """(source, node), in order, for each node whose first input ``source`` makes for it alone:
+        no other node reads it, and it is no output."""
+        producers, consumers = self.producers(), self.consumers()
+        outputs = set(self.outputs.values())
+        for node in self.nodes:
+            x = node.inputs[0] if node.inputs else None
+            if x in producers and x not in outputs and consumers[x] == [node]:
+                yield producers[x], node
+
     def replace(self, old: Value, new: Value) -> None:
         """Let every reader of ``old`` read ``new``, the graph's outputs included."""
         for node in self.nodes:

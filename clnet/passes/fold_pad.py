@@ -11,16 +11,9 @@ from clnet.ops.pad import Pad
 
 def fold_pads(graph: Graph) -> None:
     """Move the pads of a constant Pad with 0 into the Conv that alone reads it."""
-    producers, consumers = graph.producers(), graph.consumers()
     gone = []
-    for node in graph.nodes:
-        if not isinstance(node.op, Conv):
-            continue
-        source = node.inputs[0]
-        pad = producers.get(source) if source is not None else None
-        if pad is None or not _is_zero_padding(pad):
-            continue
-        if len(consumers[pad.output]) == 1 and pad.output not in graph.outputs.values():
+    for pad, node in graph.private_links():
+        if isinstance(node.op, Conv) and _is_zero_padding(pad):
             rank = pad.output.spec.rank
             begins, ends = pad.op.pads[2:rank], pad.op.pads[rank + 2 :]
             extra = (*begins, *ends)

@@ -20,15 +20,10 @@ LARGE = 1 << 19
 
 def fuse_expansions(graph: Graph) -> None:
     """Pull each large 1x1 convolution on blocks into the separable one that alone reads it."""
-    producers, consumers = graph.producers(), graph.consumers()
-    outputs = set(graph.outputs.values())
     gone = set()
-    for node in graph.nodes:
-        x = node.inputs[0] if node.inputs else None
-        source = producers.get(x) if x is not None else None
-        if source is None or x is None or x in outputs or consumers[x] != [node]:
-            continue
-        if isinstance(node.op, SeparableConv) and x.spec.nbytes > LARGE and _expands(source):
+    for source, node in graph.private_links():
+        large = source.output.spec.nbytes > LARGE
+        if isinstance(node.op, SeparableConv) and large and _expands(source):
             ahead = [*source.inputs, *[None] * (3 - len(source.inputs))]
             tail = replace(node.op, epilogue=Expression())
             node.op = InvertedBottleneck(source.op.epilogue, tail, node.op.epilogue)

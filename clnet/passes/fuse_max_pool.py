@@ -14,18 +14,14 @@ LONGEST, MOST = 3, 6
 def fuse_max_pools(graph: Graph) -> None:
     """Pull each convolution on blocks into the MaxPool that alone reads it, where windows do not
     overlap."""
-    producers, consumers = graph.producers(), graph.consumers()
-    outputs = set(graph.outputs.values())
     gone = set()
-    for node in graph.nodes:
-        x = node.inputs[0] if isinstance(node.op, MaxPool) else None
-        source = producers.get(x) if x is not None else None
-        if source is None or x is None or x in outputs or consumers[x] != [node]:
+    for source, node in graph.private_links():
+        if not isinstance(node.op, MaxPool) or not has_apart_windows(node.op):
             continue
-        conv, pool = source.op, node.op.kernel[:2]
-        if node.output.spec.size and has_apart_windows(node.op) and _may_pool(source, pool):
+        conv, (height, width, _) = source.op, node.op.kernel
+        if node.output.spec.size and _may_pool(source, (height, width)):
             node.op = PooledConv(
-                conv.strides, conv.pads, conv.dilations, conv.groups, conv.block, pool,
+                conv.strides, conv.pads, conv.dilations, conv.groups, conv.block, (height, width),
                 conv.epilogue,
             )  # fmt: skip
             node.inputs, node.name = source.inputs, source.name

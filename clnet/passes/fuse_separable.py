@@ -12,14 +12,8 @@ from clnet.ops.blocked import BlockedConv, SeparableConv
 
 def fuse_separable(graph: Graph) -> None:
     """Pull each depthwise convolution on blocks into the 1x1 convolution that alone reads it."""
-    producers, consumers = graph.producers(), graph.consumers()
-    outputs = set(graph.outputs.values())
     gone = set()
-    for node in graph.nodes:
-        x = node.inputs[0] if node.inputs else None
-        source = producers.get(x) if x is not None else None
-        if source is None or x is None or x in outputs or consumers[x] != [node]:
-            continue
+    for source, node in graph.private_links():
         if _is_depthwise(source) and is_pointwise(node):
             _join(source, node)
             gone.add(source)
