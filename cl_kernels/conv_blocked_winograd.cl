@@ -3,7 +3,7 @@
 // products in one launch.
 //
 // x[n, c_blocks, ih, iw, VW], b[m_blocks * VW], y[n, m_blocks, oh, ow, VW], and the transformed weights
-// u[POINTS, m_blocks, cg, VW]. Tiles are numbered row by row through all images. A work-item computes
+// u[m_blocks, POINTS, cg, VW]. Tiles are numbered row by row through all images. A work-item computes
 // `blocks_per_item` blocks of channels of a chunk of at most `room` tiles. It transforms their inputs
 // into points[POINTS][c_blocks][room][VW], and for TILE_B blocks at a time multiplies these into
 // sums[POINTS][TILE_B][room][VW] and transforms those into outputs. Points and sums, whose planes are
@@ -78,7 +78,7 @@ __kernel void conv_blocked_winograd(__global const storage* x, __global const re
             __global const real* packed[TILE_B];  // beyond the last block, the last again
 #pragma unroll
             for (int i = 0; i < TILE_B; ++i)
-                packed[i] = u + (point * m_blocks + min(block + i, m_blocks - 1)) * cg * VW;
+                packed[i] = u + (min(block + i, m_blocks - 1) * POINTS + point) * cg * VW;
             for (int tx = 0; tx < count; tx += TILE_X) {
                 const int t = min(tx, count - TILE_X);  // the last tiles may be computed twice
                 __global const real* values = points + point * points_plane + t * VW;

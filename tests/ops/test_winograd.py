@@ -12,6 +12,7 @@ from clnet.calls import Candidate, Workload
 from clnet.device_info import DeviceInfo
 from clnet.ops import Arg, Case, Op
 from clnet.ops.blocked import BlockedConv
+from clnet.ops.blocked.packing import BlockPoints
 from clnet.ops.conv import Conv
 from clnet.ops.conv.winograd_tiles import POINTS, TransformWeights
 from clnet.ops.lowering import ceil_div
@@ -52,7 +53,7 @@ def test_weights_interpolate_the_product_of_polynomials(tile: int, taps: int) ->
     """At every point p, weights times inputs over Lagrange's divisor are the product's value."""
     w = np.random.default_rng(0).standard_normal((1, 1, taps, taps))
     side = tile + taps - 1
-    packed = TransformWeights(tile, 1)(w).reshape(side, side)
+    packed = TransformWeights(tile)(w).reshape(side, side)
     points, powers = POINTS[side], np.arange(taps)
     for i, p in enumerate(points):
         for j, q in enumerate(points):
@@ -64,14 +65,14 @@ def test_weights_interpolate_the_product_of_polynomials(tile: int, taps: int) ->
 
 def test_weights_are_blocks_with_zeros_behind() -> None:
     w = np.random.default_rng(0).standard_normal((5, 3, 3, 3)).astype(np.float32)
-    packed = TransformWeights(2, 4)(w)
-    assert packed.shape == (16, 2, 3, 4) and packed.dtype == np.float32
-    assert not packed[:, 1, :, 1:].any()
-    np.testing.assert_array_equal(packed[:, 1, :, 0], TransformWeights(2, 1)(w)[:, 4, :, 0])
+    packed = BlockPoints(2, 4)(w)
+    assert packed.shape == (2, 16, 3, 4) and packed.dtype == np.float32
+    assert not packed[1, :, :, 1:].any()
+    np.testing.assert_array_equal(packed[1, :, :, 0], TransformWeights(2)(w)[:, 4])
 
 
 def test_equal_transforms_of_a_weight_share_memory() -> None:
-    assert TransformWeights(2, 8) == TransformWeights(2, 8) != TransformWeights(4, 8)
+    assert BlockPoints(2, 8) == BlockPoints(2, 8) != BlockPoints(4, 8)
 
 
 @pytest.mark.parametrize("channels", [16, 128, 1024])

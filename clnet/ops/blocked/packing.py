@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clnet.calls import Packed
+from clnet.ops.conv.winograd_tiles import TransformWeights
 from clnet.ops.lowering import ceil_div
 from clnet.tensor_spec import TensorSpec
 
@@ -31,6 +32,24 @@ class BlockWeights:
         rows = np.concatenate([b.reshape(self.groups, mg, -1) for b in blocks], 2)
         rows = np.pad(rows, ((0, 0), (0, -mg % self.block), (0, 0)))
         return rows.reshape(-1, self.block, rows.shape[2]).swapaxes(1, 2)
+
+
+@dataclass(frozen=True)
+class BlockPoints:
+    """[mg, cg, taps, taps] -> [ceil(mg / block), points, cg, block]: transformed for Winograd's
+    method, zeros behind the last channel."""
+
+    tile: int
+    block: int
+
+    def __call__(self, w: np.ndarray) -> np.ndarray:
+        m, cg, taps = w.shape[:3]
+        shape = (ceil_div(m, self.block), (self.tile + taps - 1) ** 2, cg, self.block)
+        packed = np.zeros(shape, np.float32)
+        for i, block in enumerate(packed):
+            points = TransformWeights(self.tile)(w[i * self.block : (i + 1) * self.block])
+            block[..., : points.shape[1]] = points.swapaxes(1, 2)
+        return packed
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,9 @@ from clnet.calls import (
 )  # fmt: skip
 from clnet.device_info import DeviceInfo
 from clnet.ops.blocked.geometry import Window, choices, common_tile
-from clnet.ops.blocked.packing import pack_bias
+from clnet.ops.blocked.packing import BlockPoints, pack_bias
 from clnet.ops.blocked.product import WORTH_TRYING, blocked_defines, pool_defines
 from clnet.ops.conv.tiles import channel_tiles
-from clnet.ops.conv.winograd_tiles import TransformWeights
 from clnet.ops.lowering import ceil_div, round_up
 from clnet.tensor_spec import TensorSpec
 
@@ -107,9 +106,9 @@ class Winograd:
             room = ceil_div(self.tiles, chunks)
             planes = _plane(c_blocks * room * block), _plane(tile[0] * room * block)
             work = global_size[0] * global_size[1] * self.points * sum(planes) * 4
-            spec = TensorSpec((self.points, m_blocks, c, block))
+            spec = TensorSpec((m_blocks, self.points, c, block))
             packed = (
-                Packed(1, TransformWeights(self.tile, block), spec),
+                Packed(1, BlockPoints(self.tile, block), spec),
                 pack_bias(2, workload.has(2), w, 1, block),
             )
             if max(work, spec.nbytes) > min(device.max_allocation, 1 << 31):

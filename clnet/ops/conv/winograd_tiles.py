@@ -20,30 +20,27 @@ POINTS = {4: (0.0, 1.0, -1.0), 6: (0.0, 0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5)
 
 @dataclass(frozen=True)
 class TransformWeights:
-    """[mg, cg, taps, taps] -> [points, ceil(mg / block), cg, block], zeros behind the last channel.
+    """[mg, cg, taps, taps] -> [points, mg, cg].
 
     Along either side, the weights are a polynomial: its values at the points, each divided by what
     Lagrange's interpolation divides by there. The last point is infinity.
     """
 
     tile: int
-    block: int
 
     def __call__(self, w: np.ndarray) -> np.ndarray:
         taps = w.shape[-1]
-        points = POINTS[self.tile + taps - 1]
+        finite = POINTS[self.tile + taps - 1]
         powers = np.arange(taps)
-        rows = [p**powers / np.prod([p - q for q in points if q != p]) for p in points]
+        rows = [p**powers / np.prod([p - q for q in finite if q != p]) for p in finite]
         along = np.stack([*rows, powers == taps - 1])
         both = np.kron(along, along)
         m, c = w.shape[:2]
         real = np.float64 if w.dtype == np.float64 else np.float32
-        packed = np.zeros((len(both), ceil_div(m, self.block), c, self.block), real)
-        for i in range(packed.shape[1]):
-            block = w[i * self.block : (i + 1) * self.block].astype(np.float64)
-            values = both @ block.reshape(-1, taps * taps).T
-            packed[:, i, :, : len(block)] = values.reshape(-1, len(block), c).swapaxes(1, 2)
-        return packed
+        points = np.empty((len(both), m, c), real)
+        for i, channel in enumerate(w):
+            points[:, i] = both @ channel.reshape(c, -1).T.astype(np.float64)
+        return points
 
 
 @dataclass(frozen=True)
@@ -93,8 +90,8 @@ class Tiling:
     def weights(self) -> Packed:
         """The transformed weights: a matrix of all channels for every point."""
         g = self.problem.geometry
-        spec = TensorSpec((self.points, g.mg, g.cg, 1), self.real)
-        return Packed(1, TransformWeights(self.tile, 1), spec)
+        spec = TensorSpec((self.points, g.mg, g.cg), self.real)
+        return Packed(1, TransformWeights(self.tile), spec)
 
 
 def tilings(problem: ConvProblem) -> list[Tiling]:
