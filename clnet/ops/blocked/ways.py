@@ -5,7 +5,7 @@ from __future__ import annotations
 from clnet.calls import Candidate
 from clnet.ops.blocked.few_maps import FewMaps
 from clnet.ops.blocked.product import Product
-from clnet.ops.blocked.winograd import WEIGHT_COST, Winograd, winograd_tiles
+from clnet.ops.blocked.winograd import Winograd, winograd_tiles
 
 
 def ways(product: Product) -> list[Candidate]:
@@ -14,8 +14,7 @@ def ways(product: Product) -> list[Candidate]:
     x, w, y = workload.input(0), workload.input(1), workload.output
     n, blocks, height, width, block = y.shape
     pixels = n * height * width * pool[0] * pool[1]
-    weights = blocks * block * w.shape[1] * window.taps
-    found = [((pixels + WEIGHT_COST) * weights, product.candidate("direct"))]
+    found = [(pixels * blocks * block * w.shape[1] * window.taps, product.candidate("direct"))]
     for tile in winograd_tiles(x, window, product.groups, pool):
         way = Winograd(workload, product.device, window, tile, pool)
         found.append((way.cost, way.candidate()))
