@@ -33,7 +33,7 @@ def plain_session(
     """A session that leaves the layout of tensors alone: the op itself is tested. Patching is for
     one thread at a time: two that overlap would leave the patch in place for good."""
 
-    def passes(graph: Graph, precision: str, _: int | None) -> None:
+    def passes(graph: Graph, precision: str, _: int | None, **_joins: bool) -> None:
         optimize(graph, precision)
 
     with _patching, mock.patch("clnet.session.compile.optimize", passes):

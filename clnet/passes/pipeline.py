@@ -14,6 +14,7 @@ from clnet.passes.fold_affine import fold_affine
 from clnet.passes.fold_pad import fold_pads
 from clnet.passes.fuse_elementwise import fuse_elementwise
 from clnet.passes.fuse_epilogue import fuse_epilogues
+from clnet.passes.fuse_expansion import fuse_expansions
 from clnet.passes.fuse_layer_normalization import fuse_layer_normalization
 from clnet.passes.fuse_max_pool import fuse_max_pools
 from clnet.passes.fuse_separable import fuse_separable
@@ -57,9 +58,11 @@ def simplify(graph: Graph) -> None:
         rewrite(graph)
 
 
-def optimize(graph: Graph, precision: str = "fp32", block: int | None = None) -> None:
+def optimize(
+    graph: Graph, precision: str = "fp32", block: int | None = None, *, expansions: bool = False
+) -> None:
     """Rewrite ``graph`` in place: simpler, fused, in the precision asked for, and for devices that
-    want it with channels in blocks of ``block``."""
+    want it with channels in blocks of ``block``, with large ``expansions`` joined."""
     for rewrite in (*SIMPLIFICATIONS, *FUSIONS, remove_dead_code):
         rewrite(graph)
     if precision == "fp16":
@@ -67,5 +70,7 @@ def optimize(graph: Graph, precision: str = "fp32", block: int | None = None) ->
     if block:
         block_channels(graph, block)
         fuse_separable(graph)
+        if expansions:
+            fuse_expansions(graph)
         fuse_max_pools(graph)
         absorb_unblocks(graph)

@@ -15,7 +15,6 @@ from clnet.graph import Graph, Node, Value
 from clnet.memory.arena import ArenaPlan, Block, plan_arena, plan_slots
 from clnet.memory.placement import Kind, Placements, Tensor
 from clnet.ops.base import workload_of
-from clnet.passes.fuse_expansion import fuse_expansions
 from clnet.passes.pipeline import optimize
 from clnet.runtime.chaining import chained
 from clnet.runtime.devices import Device
@@ -82,9 +81,7 @@ def plan_graph(graph: Graph, device: Device, precision: str = "fp32") -> tuple[i
 
 def _rewrite(graph: Graph, device: Device, precision: str) -> None:
     """All passes. Intel's compiler takes 7 to 22 s for an inverted bottleneck, PoCL's two."""
-    optimize(graph, precision, device.info.channel_block)
-    if device.is_pocl:
-        fuse_expansions(graph)
+    optimize(graph, precision, device.info.channel_block, expansions=device.is_pocl)
 
 
 class _Compiler:
