@@ -4,10 +4,11 @@
 
 Each runtime has a process of its own; they take turns, round by round, while the others wait.
 Latency is from inputs in the runtime's memory to outputs that the host can read, batch and
-precision as in the model, float32. `ratio` is to the fastest of ONNX Runtime, OpenVINO and MNN
-(clnet's below 1: clnet is faster), `differs` the largest difference to clnet's outputs, relative to
-the largest magnitude, `peak` the process's memory above Python with NumPy, compilers and converted
-models included. Peers come with `pip install 'clnet[peers]'`, here or for another interpreter.
+precision as in the model, float32. `ratio` is to the fastest of ONNX Runtime, OpenVINO and MNN, the
+median over all rounds of the ratio of the round's medians (clnet's below 1: clnet is faster),
+`differs` the largest difference to clnet's outputs, relative to the largest magnitude, `peak` the
+process's memory above Python with NumPy, compilers and converted models included. Peers come with
+`pip install 'clnet[peers]'`, here or for another interpreter.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ def arguments() -> argparse.Namespace:
                         " (default: all)")  # fmt: skip
     parser.add_argument("--peers-python", metavar="PYTHON", default=sys.executable,
                         help="interpreter that has the peers (default: this one)")  # fmt: skip
-    parser.add_argument("--rounds", type=positive, default=5, help="turns of each (default: 5)")
-    parser.add_argument("--seconds", type=float, default=0.5, help="per turn (default: 0.5)")
+    parser.add_argument("--rounds", type=positive, default=20, help="turns of each (default: 20)")
+    parser.add_argument("--seconds", type=float, default=0.2, help="per turn (default: 0.2)")
     parser.add_argument("--threads", type=positive, default=os.cpu_count() or 1,
                         help="of each runtime (default: one per core)")  # fmt: skip
     parser.add_argument("--device", help="clnet's device, as everywhere")
@@ -82,31 +83,37 @@ def main() -> int:
         if not options.json:
             print_match(name, played[name])
     if options.json:
-        print_json({name: [as_data(r) for r in results] for name, results in played.items()})
+        print_json({
+            name: [as_data(r, best_rival(results)) for r in results]
+            for name, results in played.items()
+        })  # fmt: skip
     else:
         print_summary(played)
     return int(any(results[0].fault for results in played.values()))
 
 
-def as_data(result: Result) -> dict[str, Any]:
-    """A result for programs: medians and minima instead of every run."""
+def as_data(result: Result, rival: Result | None) -> dict[str, Any]:
+    """A result for programs: medians, minima and the ratio to the rival instead of every run."""
     data = asdict(result)
-    runs = data.pop("latencies")
-    if runs and not result.fault:
-        data |= {"median_ms": result.median, "min_ms": result.minimum, "runs": len(runs)}
+    turns = data.pop("turns")
+    if turns and not result.fault:
+        runs = len(result.latencies)
+        data |= {"median_ms": result.median, "min_ms": result.minimum, "runs": runs}
+        if rival:
+            data["ratio"] = result.ratio(rival)
     return data
 
 
 def print_match(name: str, results: list[Result]) -> None:
     """One model's table."""
-    best = best_rival(results, "median")
+    best = best_rival(results)
     rows: list[tuple[object, ...]] = []
     for r in results:
         if r.fault:
             rows.append((r.runtime, "", "", "", "", "", "", r.fault))
             continue
         differs = "" if r.difference is None else f"{r.difference:.0e}"
-        ratio = f"{r.median / best:.2f}" if best else ""
+        ratio = f"{r.ratio(best):.2f}" if best else ""
         rows.append((r.runtime, f"{r.median:.3f}", f"{r.minimum:.3f}", ratio, differs,
                      amount(r.peak_bytes), f"{r.load_seconds:.2f}",
                      " ".join((r.version, r.remark))))  # fmt: skip
@@ -123,15 +130,14 @@ def print_summary(played: dict[str, list[Result]]) -> None:
     rows = []
     for name, results in played.items():
         medians = ["" if r.fault else f"{r.median:.3f}" for r in results]
-        ratios = []
-        for figure in ("median", "minimum"):
-            best = best_rival(results, figure)
-            usable = best and not results[0].fault
-            ratios.append(f"{getattr(results[0], figure) / best:.2f}" if usable else "")
+        mine, best, quickest = results[0], best_rival(results), best_rival(results, "minimum")
+        ratios = ["", ""]
+        if best and quickest and not mine.fault:
+            ratios = [f"{mine.ratio(best):.2f}", f"{mine.minimum / quickest.minimum:.2f}"]
         rows.append((name, *medians, *ratios))
     headers = ("medians, ms", *runtimes, "ratio", "of minima")
     print_table(headers, rows, right=" " + "r" * (len(headers) - 1))
-    print(f"ratio: clnet over the best of {', '.join(RIVALS)}")
+    print(f"ratio: clnet over the best of {', '.join(RIVALS)}, the median over all rounds")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +31,32 @@ class Result:
     peak_bytes: int = 0
     #: Largest difference to clnet's outputs, relative to the largest magnitude of each.
     difference: float | None = None
-    latencies: list[float] = field(default_factory=list, repr=False)
+    #: Latencies of the runs of every turn.
+    turns: list[list[float]] = field(default_factory=list, repr=False)
+
+    @property
+    def latencies(self) -> list[float]:
+        """Of all runs of all turns."""
+        return list(chain.from_iterable(self.turns))
 
     @property
     def median(self) -> float:
-        """Of all runs of all turns."""
+        """Of all latencies."""
         return statistics.median(self.latencies)
 
     @property
     def minimum(self) -> float:
-        """Of all runs of all turns."""
+        """Of all latencies."""
         return min(self.latencies)
+
+    def ratio(self, other: Result) -> float:
+        """The median over all rounds of this one's median over the other's in the same round.
+
+        A virtual machine's neighbour may take half of each core for seconds at a time. That meets
+        both in a short round; medians of all runs compare one's good with the other's bad seconds.
+        """
+        medians = ([statistics.median(turn) for turn in r.turns] for r in (self, other))
+        return statistics.median(a / b for a, b in zip(*medians, strict=True))
 
 
 @dataclass(frozen=True)
@@ -81,7 +97,8 @@ class Player:
 
     def take(self, answer: dict[str, Any]) -> None:
         """Keep what an answer says."""
-        self.result.latencies += answer.pop("latencies_ms", [])
+        if latencies := answer.pop("latencies_ms", None):
+            self.result.turns.append(latencies)
         for name, value in answer.items():
             setattr(self.result, name, value)
 
@@ -137,7 +154,7 @@ def _outputs(path: Path) -> list[np.ndarray]:
         return [stored[name].astype(np.float64) for name in stored.files]
 
 
-def best_rival(results: Sequence[Result], figure: str) -> float | None:
-    """The smallest median or minimum among ONNX Runtime, OpenVINO and MNN."""
-    times = [getattr(r, figure) for r in results if r.runtime in RIVALS and not r.fault]
-    return min(times, default=None)
+def best_rival(results: Sequence[Result], figure: str = "median") -> Result | None:
+    """That of ONNX Runtime, OpenVINO and MNN with the smallest median or minimum."""
+    rivals = [r for r in results if r.runtime in RIVALS and not r.fault]
+    return min(rivals, key=lambda r: float(getattr(r, figure)), default=None)

@@ -24,7 +24,7 @@ from benchmarks.peers.runtimes import RUNTIMES, Runtime, version
 
 #: Share of a turn that is not counted: caches and clocks settle, pools of others fall asleep.
 WARMUP = 0.25
-FEWEST = 3
+FEWEST = 2
 
 
 def peak_memory() -> int:

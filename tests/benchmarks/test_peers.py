@@ -12,6 +12,7 @@ import onnx
 import pytest
 
 from benchmarks.peers import match, model_files
+from benchmarks.peers.__main__ import as_data
 from benchmarks.peers.match import Result, Settings, best_rival, play
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,11 +53,17 @@ def test_other_outputs_are_seen(tmp_path: Path) -> None:
 
 
 def test_the_best_rival_is_not_any_peer() -> None:
-    results = [
-        Result(n, latencies=[t]) for n, t in (("ncnn", 1.0), ("mnn", 2.0), ("openvino", 3.0))
-    ]
-    assert best_rival(results, "median") == 2.0
-    assert best_rival(results[:1], "median") is None
+    results = [Result(n, turns=[[t]]) for n, t in (("ncnn", 1.0), ("mnn", 2.0), ("openvino", 3.0))]
+    assert best_rival(results) is results[1]
+    assert best_rival(results[:1]) is None
+
+
+def test_a_ratio_compares_the_runs_of_a_round() -> None:
+    """Most of the one's runs, and few of the other's, fell into bad seconds."""
+    one = Result("clnet", turns=[[2.0], [4.0, 4.0, 9.0], [4.0]])
+    other = Result("mnn", turns=[[4.0, 4.0, 5.0], [8.0], [10.0]])
+    assert as_data(one, other)["ratio"] == one.ratio(other) == 0.5
+    assert one.median / other.median == 0.8
 
 
 def test_an_open_batch_is_closed(tmp_path: Path) -> None:
