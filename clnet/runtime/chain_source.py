@@ -27,13 +27,25 @@ _RANGE = """
 #define get_local_id(d) 0
 #define get_global_size(d) size_##d
 """
+#: Parts may see the same memory as elements of other types, which C lets a compiler take for other
+#: memory: nothing may move across this. PoCL's mem_fence does nothing.
+_NEXT = """
+#ifdef __has_builtin
+#if __has_builtin(__atomic_signal_fence)
+#define NEXT_PART __atomic_signal_fence(__ATOMIC_ACQ_REL);
+#endif
+#endif
+#ifndef NEXT_PART
+#define NEXT_PART mem_fence(CLK_GLOBAL_MEM_FENCE);
+#endif
+"""
 
 
 def chain_source(chain: Chain, assemble: Callable[[KernelCall], str]) -> str:
     """Every part's file, as ``assemble`` gives it, once per set of macros, its names made its own;
     then the kernel."""
     files: dict[tuple[str, object], int] = {}
-    texts = [_RANGE]
+    texts = [_RANGE, _NEXT]
     functions = []
     for part in chain.parts:
         key = part.source, part.defines
@@ -44,7 +56,7 @@ def chain_source(chain: Chain, assemble: Callable[[KernelCall], str]) -> str:
     parameters = [f"__global uchar* a{i}" for i in range(len(chain.args))]
     if chain.team == 1:
         lines = [
-            _loop(part, operands, function)
+            f"{_loop(part, operands, function)} NEXT_PART"
             for part, operands, function in zip(chain.parts, chain.operands, functions, strict=True)
         ]
     else:
@@ -75,7 +87,7 @@ def _turns(chain: Chain, functions: list[str]) -> list[str]:
 
     def flush() -> None:
         if alone:
-            lines.append(f"SHARED({len(lines)}, 1, 1, {{ {' '.join(alone)} }})")
+            lines.append(f"SHARED({len(lines)}, 1, 1, {{ {' NEXT_PART '.join(alone)} }})")
             alone.clear()
 
     for part, operands, shares, function in zip(
