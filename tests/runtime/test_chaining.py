@@ -27,6 +27,7 @@ from clnet.ops.softmax import Softmax
 from clnet.ops.top_k import TopK
 from clnet.runtime import chaining, programs
 from clnet.runtime.build_worker import start_worker
+from clnet.runtime.chain_source import chain_source
 from clnet.runtime.chaining import MAX_PARTS, MAX_SHARED, SMALL, chained
 from clnet.runtime.devices import Device
 from clnet.runtime.executable import BoundCall
@@ -78,6 +79,18 @@ def test_a_joined_network_equals_the_reference() -> None:
     assert launches[True] == 3 < launches[False]  # before, on, and behind the host
     for (name, _), array in found.items():
         assert_close(array, expected[name], 1e-5)
+
+
+@cpu_only
+def test_nothing_moves_from_one_part_to_the_next() -> None:
+    """Parts see memory as other types. Only Intel's compiler has been seen to make use of that."""
+    executable = compile_graph(network(), device()).executable
+    chains = [bound.call for bound in executable.calls if isinstance(bound.call, Chain)]
+    assert chains
+    for chain in chains:
+        _, _, kernel = chain_source(chain, assemble).rpartition("__kernel void")
+        assert kernel.count("NEXT_PART") >= len(chain.parts) - 1
+    executable.release()
 
 
 @contextmanager
